@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Who a request comes from: long-term credentials (RFC 8489 section 9.2) over
+ * configured users, REST secrets, third-party tokens (RFC 7635) and user stores.
+ * No state per client; nonces are sealed, not stored.
+ */
+#ifndef TP_AUTH_AUTH_H
+#define TP_AUTH_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/addr.h"
+#include "stun/stun.h"
+
+struct tp_conf;
+struct tp_auth;			/* immutable, built from a configuration, swapped by RCU with it */
+
+#define TP_AUTH_NAME_SIZE	514	/* USERNAME is at most 508 bytes (section 14.3), and a zero */
+#define TP_AUTH_KEY_SIZE	32
+#define TP_AUTH_REALM_SIZE	128
+
+/* NULL and a message in `err` where keys or secrets of the configuration are unusable. */
+struct tp_auth *tp_auth_new(const struct tp_conf *conf, char *err, size_t err_size);
+void tp_auth_free(struct tp_auth *auth);
+
+enum tp_auth_result {
+	TP_AUTH_OK,
+	TP_AUTH_CHALLENGE,	/* no credentials: 401 with realm and nonce */
+	TP_AUTH_BAD_REQUEST,	/* 400: credentials in part */
+	TP_AUTH_UNAUTHORIZED,	/* 401: wrong user or integrity */
+	TP_AUTH_STALE_NONCE,	/* 438 */
+	TP_AUTH_FORBIDDEN,	/* 403: a valid token that does not allow this */
+	TP_AUTH_LATER,		/* a store was asked: the request is to be given in again */
+	TP_AUTH_UNAVAILABLE,	/* the store is down: 500 */
+};
+
+/* What an authenticated request is authenticated as; its response is protected with the same key. */
+struct tp_identity {
+	char user[TP_AUTH_NAME_SIZE];	/* the name accounts and quotas go by: REST "expiry:name" as it is written */
+	char realm[TP_AUTH_REALM_SIZE];
+	uint8_t key[TP_AUTH_KEY_SIZE];
+	uint8_t key_size;
+	bool sha256;			/* MESSAGE-INTEGRITY-SHA256 was used: answer with it */
+	bool anonymous;			/* no-auth */
+	uint64_t expires_s;		/* wall clock; 0: does not end (REST names and tokens do) */
+	uint32_t max_lifetime_s;	/* 0: no bound but the configuration's (tokens have one) */
+};
+
+/*
+ * Checks a request. `now_s` is wall-clock time. On TP_AUTH_OK `ret` is filled.
+ * `realm` of a challenge is found from ORIGIN (multi-realm) or the default.
+ */
+enum tp_auth_result tp_auth_check(const struct tp_auth *auth, const struct tp_stun_msg *msg,
+				  const struct tp_tuple *from, uint64_t now_s, struct tp_identity *ret);
+
+/* Does a user still exist, with the key that its allocation was made with (after a reload)? */
+bool tp_auth_user_exists(const struct tp_auth *auth, const struct tp_identity *identity, uint64_t now_s);
+
+/*
+ * Appends REALM, NONCE (bound to the source address), and PASSWORD-ALGORITHMS where they are
+ * offered, to a 401 or 438; THIRD-PARTY-AUTHORIZATION where oauth is on. Shortest legal form.
+ */
+void tp_auth_put_challenge(const struct tp_auth *auth, struct tp_stun_writer *w, const struct tp_stun_msg *request,
+			   const struct tp_tuple *from, uint64_t now_s);
+
+/* Integrity of a response as the identity asks for it. */
+void tp_auth_put_integrity(const struct tp_identity *identity, struct tp_stun_writer *w);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The configuration: coturn's names and meaning, parsed from a file of key=value
+ * lines and from --key=value options, checked as a whole, immutable afterwards.
+ * Readers hold it under RCU (`tp_conf_current()`), a reload swaps it.
+ */
+#ifndef TP_CONF_H
+#define TP_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/addr.h"
+
+/* A peer address range of allowed-peer-ip or denied-peer-ip, both ends included; from a-b, CIDR or one address. */
+struct tp_range {
+	struct tp_addr first, last;
+	const char *realm;	/* NULL: of every realm */
+};
+
+struct tp_external {
+	struct tp_addr public;	/* what clients are told */
+	struct tp_addr private;	/* the relay address; unset: every relay address of the family */
+};
+
+struct tp_conf_user {
+	char *name;
+	char *realm;
+	bool is_key;
+	uint8_t key[32];	/* user=name:0x...: MD5 key of 16 bytes or SHA-256 key of 32 */
+	uint8_t key_size;
+	char *password;		/* else */
+};
+
+struct tp_list {		/* of strings */
+	char **items;
+	size_t len;
+};
+
+/* One relay address, or an IPv6 prefix (relay-ip=2001:db8::/64): each allocation its own address. */
+struct tp_relay_ip {
+	struct tp_addr addr;
+	uint8_t prefix_len;	/* 0: a single address */
+};
+
+enum tp_alt_kind { TP_ALT_PLAIN, TP_ALT_TLS };
+
+struct tp_alternate {		/* alternate-server=host[:port] */
+	struct tp_addr addr;
+	enum tp_alt_kind kind;
+};
+
+struct tp_conf {
+	/* listening */
+	struct tp_addr *listen;		/* addresses without a port */
+	size_t listen_len;
+	uint16_t listening_port;	/* 3478 */
+	uint16_t tls_listening_port;	/* 5349 */
+	uint16_t alt_listening_port;	/* 0: listening-port + 1, where rfc5780 is on */
+	uint16_t alt_tls_listening_port;
+	bool no_udp, no_tcp, no_tls, no_dtls;
+	struct tp_relay_ip *relay;
+	size_t relay_len;
+	struct tp_external *external;
+	size_t external_len;
+	uint16_t min_port, max_port;	/* 49152, 65535 */
+	unsigned int relay_threads;	/* 0: one per CPU */
+	bool no_udp_relay, no_tcp_relay;
+
+	/* users and realms */
+	char *realm;			/* default: server-name's domain or the host's name */
+	char *server_name;
+	bool lt_cred_mech, no_auth, use_auth_secret, oauth;
+	struct tp_conf_user *user;
+	size_t user_len;
+	struct tp_list static_auth_secret;
+	char rest_api_separator;	/* ':' */
+	struct tp_list oauth_key;	/* kid,base64 key,timestamp,lifetime,as-rs algorithm: as coturn's oauth_key rows */
+	char *userdb, *psql_userdb, *redis_userdb, *redis_statsdb;
+	char *nonce_key;		/* hex; shared by a farm; unset: random at start */
+	uint8_t password_algorithms;	/* bit 0 MD5, bit 1 SHA-256: offered; default both */
+	uint32_t stale_nonce_s;		/* 600; 0: nonces do not expire */
+	bool check_origin;		/* check-origin-consistency */
+	bool secure_stun;
+
+	/* lifetimes and limits */
+	uint32_t max_allocate_lifetime_s;	/* 3600 */
+	uint32_t channel_lifetime_s;		/* 600 */
+	uint32_t permission_lifetime_s;		/* 300 */
+	uint32_t user_quota, total_quota;	/* 0: no limit */
+	uint32_t max_allocations;		/* table size, 65536 */
+	uint32_t max_permissions;		/* per allocation, 256 */
+	uint32_t max_channels;			/* per allocation, 256 */
+	uint64_t max_bps;			/* BYTES per second per allocation as coturn means it; 0: no limit */
+	uint64_t bps_capacity;			/* bytes per second, all allocations; 0 */
+
+	/* protocol */
+	bool rfc5766_channels;			/* channel-numbers=rfc5766 */
+	bool stun_only, no_stun;
+	bool rfc5780, rfc3489;			/* opt-in */
+	bool mobility;
+	bool fingerprint;
+	bool software_attribute;		/* default true; never in 401 and 438 */
+	uint8_t default_family;			/* allocation-default-address-family: 4, 6, or 0 keep the client's */
+	struct tp_range *allowed, *denied;
+	size_t allowed_len, denied_len;
+	bool allow_loopback_peers, no_multicast_peers;
+	struct tp_alternate *alternate;
+	size_t alternate_len;
+	char *alternate_domain;
+
+	/* streams */
+	char *cert, *pkey, *pkey_pwd, *ca_file, *cipher_list;
+	struct tp_list certs;			/* further cert=, each with the pkey= after it, for SNI */
+	struct tp_list pkeys;
+	struct tp_addr tcp_proxy;		/* tcp-proxy-port */
+	struct tp_range *proxy_from;		/* whom PROXY protocol is accepted from */
+	size_t proxy_from_len;
+
+	/* the node */
+	char *datapath;				/* auto, xdp, tc, user */
+	struct tp_list interface;		/* empty: every interface with a listening or relay address */
+	char *control_socket, *state_dir, *bpffs;
+	char *log_file, *pidfile, *proc_user, *proc_group;
+	bool syslog, verbose, simple_log;
+	bool drain_at_start;
+	uint32_t drain_min_allocations;
+	bool prometheus;
+	uint16_t prometheus_port;
+};
+
+#endif
