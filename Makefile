@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # turnpike: `make help` lists what there is.
+# Three libraries of the same daemon sources: plain for the programs, under ASan and UBSan for the
+# unit tests, under libFuzzer for `make fuzz`. O=FOLDER builds elsewhere, V=1 shows the commands.
 
 O ?= build
 V ?=
@@ -37,8 +39,22 @@ DAEMON_OBJ := $(DAEMON_SRC:%.c=$(O)/obj/%.o)
 CHECK_OBJ := $(DAEMON_SRC:%.c=$(O)/san/%.o)
 CTL_OBJ := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tools/ctl/*.c))
 BPF_SRC := $(wildcard bpf/*.bpf.c)
+FUZZ_OBJ := $(DAEMON_SRC:%.c=$(O)/fuzz/obj/%.o)
 SKELETONS := $(BPF_SRC:bpf/%.bpf.c=$(O)/gen/%.skel.h)
-UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$(O)/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+BPF_TESTS := $(patsubst tests/bpf/%.c,$(O)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
+BPF_TEST_LIB := $(patsubst %.c,$(O)/obj/%.o,$(filter-out tests/bpf/test_%,$(wildcard tests/bpf/*.c tests/fixtures/*.c)))
+NET_TESTS := $(wildcard tests/netns/test_*.sh tests/interop/test_*)
+VM_TESTS := $(wildcard tests/vm/test_*.sh)
+LONG_TESTS := $(wildcard tests/long/test_*)
+FUZZ_SECONDS ?= 60
+RUN = tests/lib/runner --log $(O)/test-logs
+# The programs as the shell suites find them.
+export O
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+BUILD_WITH = $(MAKE) --no-print-directory $(JOBS)
 
 PROGRAMS := $(if $(wildcard daemon/main.c),$(O)/turnpiked) $(if $(CTL_OBJ),$(O)/turnpikectl)
 
@@ -46,6 +62,31 @@ PROGRAMS := $(if $(wildcard daemon/main.c),$(O)/turnpiked) $(if $(CTL_OBJ),$(O)/
 .SECONDARY:
 
 all: $(PROGRAMS) ## build turnpiked and turnpikectl into build/
+
+# The targets that a newcomer types install what is missing before anything is looked for.
+deps: ## install the Debian packages that are missing (as root)
+	@tools/deps test
+
+run: ## start the relay here with safe defaults, check it, stay in front until Ctrl-C
+	@tools/deps run
+	@$(BUILD_WITH) all
+	@tools/deploy/run.sh
+
+demo: ## relay a real client's stream between namespaces, show what went where, clean up
+	@tools/deps demo
+	@$(BUILD_WITH) all
+	@tools/deploy/demo.sh
+
+test: ## everything that must hold, in under 20 minutes
+	@tools/deps test
+	@$(BUILD_WITH) test-programs
+	@$(RUN) $(UNIT_TESTS) $(REPLAYS) $(BPF_TESTS) $(NET_TESTS) $(VM_TESTS)
+
+test-long: ## what takes longer: the long fuzzing and endurance runs
+	@tools/deps test
+	@$(BUILD_WITH) test-programs $(FUZZERS)
+	@$(if $(LONG_TESTS),$(RUN) $(LONG_TESTS))
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,19 +133,91 @@ $(O)/libturnpike-san.a: $(CHECK_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(O)/tests/%: $(O)/san/tests/unit/%.o $(O)/libturnpike-san.a
+$(O)/tests/unit/%: $(O)/san/tests/unit/%.o $(O)/libturnpike-san.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CHECK_SAN) -o $@ $^ $(PKG_LIBS)
 
-check: $(UNIT_TESTS) ## unit tests under ASan and UBSan, no root
-	@fail=0; for t in $^; do $$t > $$t.tap 2>&1 && r=0 || r=$$?; \
-		printf '%-44s %5d ok %3d failed\n' $$(basename $$t) $$(grep -c '^ok' $$t.tap) $$(grep -c '^not ok' $$t.tap); \
-		[ $$r -eq 0 ] || { fail=1; grep -v '^ok' $$t.tap | head -40; }; done; exit $$fail
+$(O)/tests/fuzz/replay_%: $(O)/san/tests/fuzz/fuzz_%.o $(O)/san/tests/fuzz/replay.o $(O)/libturnpike-san.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CHECK_SAN) -o $@ $^ $(PKG_LIBS)
+
+# The programs in a kernel: as they are built for use, because they also run in the virtual machines.
+$(O)/tests/bpf/%: $(O)/obj/tests/bpf/%.o $(BPF_TEST_LIB) $(O)/libturnpike.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(TP_SAN) -pie -o $@ $^ $(PKG_LIBS)
+
+$(O)/obj/tests/%.o: CPPFLAGS += -Itests -Ibpf
+$(O)/san/tests/%.o: CPPFLAGS += -Ibpf
+$(O)/san/tests/fuzz/%.o $(O)/fuzz/obj/tests/%.o: WARN += -Wno-missing-prototypes
+
+test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BPF_TESTS)
+
+check: $(UNIT_TESTS) $(REPLAYS) ## unit tests and fuzz corpora under ASan and UBSan, no root
+	@$(if $^,$(RUN) $^)
+
+check-bpf: $(BPF_TESTS) ## fixtures through the native core, XDP and tc, byte for byte
+	@$(if $^,$(RUN) $^)
+
+check-net: all ## real clients between network namespaces
+	@$(if $(NET_TESTS),$(RUN) $(NET_TESTS))
+
+check-vm: all $(BPF_TESTS) ## the fixtures in Debian's own kernels, in qemu
+	@$(if $(VM_TESTS),$(RUN) $(VM_TESTS))
+
+# --- fuzzing ---
+
+$(O)/fuzz/obj/%.o: %.c | $(SKELETONS)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) -Itests -Ibpf $(filter-out -Werror,$(TP_CFLAGS)) -O1 -g \
+		-fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
+
+$(O)/libturnpike-fuzz.a: $(FUZZ_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/fuzz/%: $(O)/fuzz/obj/tests/fuzz/%.o $(O)/libturnpike-fuzz.a
+	$(call say,LD,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
+
+fuzz: $(FUZZERS) ## libFuzzer, FUZZ_SECONDS (60) for each target
+	@for f in $^; do echo "$$(basename $$f): $(FUZZ_SECONDS) s"; \
+		corpus=tests/fuzz/corpus/$$(basename $$f | sed s/^fuzz_//); work=$(O)/fuzz/corpus-$$(basename $$f); \
+		mkdir -p $$work; [ -d $$corpus ] || corpus=; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$work- -print_final_stats=1 $$work $$corpus \
+			> $$work.log 2>&1 || { tail -n 40 $$work.log; exit 1; }; \
+		grep -E 'number_of_executed_units|peak_rss' $$work.log; done
+
+# --- the rest ---
+
+SHELL_FILES = $(shell grep -rlIE '^\#!/bin/(ba)?sh|shellcheck shell=' .ci tests tools --include=* 2>/dev/null)
+PYTHON_FILES = $(shell grep -rlIE '^\#!/usr/bin/python3|^\# pylint' tests tools 2>/dev/null)
+
+lint: $(SKELETONS) ## cppcheck, clang-tidy, shellcheck, pylint; clean or it fails
+	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --suppress=missingIncludeSystem \
+		--enable=warning,portability -Ibpf/include -Idaemon daemon tools
+	clang-tidy --quiet --warnings-as-errors='*' --checks='-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*,bugprone-sizeof-*,bugprone-suspicious-*' \
+		$(DAEMON_SRC) -- $(CPPFLAGS) -std=gnu11 $(PKG_CFLAGS) 2>/dev/null
+	shellcheck -x $(SHELL_FILES)
+	pylint --max-line-length=110 $(PYTHON_FILES)
+
+compile_commands.json: Makefile ## for editors and clang tools
+	@{ echo '['; for f in $(DAEMON_SRC) $(wildcard daemon/main.c tools/ctl/*.c tests/unit/*.c); do \
+		echo "{\"directory\": \"$(CURDIR)\", \"file\": \"$$f\", \"command\": \"$(CC) $(CPPFLAGS) -Itests -Ibpf $(CFLAGS) $(TP_CFLAGS) -c $$f\"},"; \
+		done | sed '$$s/,$$//'; echo ']'; } > $@
+
+install: all ## into $(PREFIX), below $(DESTDIR)
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(O)/turnpiked
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(O)/turnpikectl
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 tools/man/turnpiked.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 tools/man/turnpikectl.1
 
 clean: ## remove build/
 	rm -rf $(O)
 
-.PHONY: all help check clean
+.PHONY: all help deps run demo test test-long test-programs check check-bpf check-net check-vm fuzz lint install clean
 
 -include $(shell [ -d $(O) ] && find $(O) -name '*.d')

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034 # variables are for those who source it
+# The namespaces that tests and the demo run in; sourced, never run. Linux only, as root.
+#
+#   two devices (ns_up two)                    one device (ns_up one)
+#
+#     cl0           cl1     pe1          pe0      cl0 (client and peer)   cl1
+#   client --------- relay ------------ peer       client ---------------- relay
+#   10.90.1.2   10.90.1.1  10.90.2.1   10.90.2.2   10.90.1.2, 10.90.1.4    10.90.1.1
+#   fd90:1::2   fd90:1::1  fd90:2::1   fd90:2::2   fd90:1::2, fd90:1::4    fd90:1::1
+#
+# The relay does not forward: what arrives at the peer came by TURN. Every name has
+# the shell's process id in it, and everything goes when the shell ends. The daemon
+# gets a private bpffs under $WORK: `ip netns exec` would hide one under /sys.
+
+set -u
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${O:-$TOP/build}
+case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
+export PATH=$BUILD:/usr/local/sbin:/usr/sbin:/sbin:$PATH
+
+USER_NAME=alice
+USER_PASSWORD=secret1
+REST_SECRET=rest-secret
+REALM=turn.test
+TAP_RUN=0
+TAP_FAILED=0
+RELAY_PID=
+CHILDREN=()
+NAMESPACES=()
+WORK=
+
+# --- TAP ---
+
+note() { printf '# %s\n' "$*"; }
+
+# Shows a file as diagnostics, its last N lines.
+note_file() { [ -s "$1" ] && tail -n "${2:-15}" "$1" | sed 's/^/# /'; return 0; }
+
+pass() { TAP_RUN=$((TAP_RUN + 1)); printf 'ok %d - %s\n' "$TAP_RUN" "$*"; }
+
+fail() {
+	TAP_RUN=$((TAP_RUN + 1))
+	TAP_FAILED=$((TAP_FAILED + 1))
+	printf 'not ok %d - %s\n' "$TAP_RUN" "$*"
+}
+
+skip() { TAP_RUN=$((TAP_RUN + 1)); printf 'ok %d - %s # SKIP %s\n' "$TAP_RUN" "$1" "$2"; }
+
+# ok NAME COMMAND...: the command succeeds; its output is shown where it does not.
+ok() {
+	local name=$1 out status=0
+	shift
+	out=$("$@" 2>&1) || status=$?
+	if [ "$status" -eq 0 ]; then
+		pass "$name"
+	else
+		fail "$name"
+		note "exit status $status of: $*"
+		[ -z "$out" ] || printf '%s\n' "$out" | tail -n 20 | sed 's/^/# /'
+		return 1
+	fi
+}
+
+# is NAME GOT EXPECTED
+is() {
+	if [ "$2" = "$3" ]; then
+		pass "$1"
+	else
+		fail "$1"
+		note "is '$2', expected '$3'"
+		return 1
+	fi
+}
+
+# at_least NAME GOT MINIMUM, both whole numbers
+at_least() {
+	if [ -n "$2" ] && [ "$2" -ge "$3" ]; then
+		pass "$1 ($2)"
+	else
+		fail "$1"
+		note "is '$2', expected at least $3"
+		return 1
+	fi
+}
+
+finish() {
+	printf '1..%d\n' "$TAP_RUN"
+	[ "$TAP_FAILED" -eq 0 ]
+	exit
+}
+
+skip_all() { printf '1..0 # SKIP %s\n' "$*"; exit 0; }
+
+# wait_for SECONDS COMMAND...: until it succeeds. The bound is generous, the usual wait is short.
+wait_for() {
+	local end=$((SECONDS + $1)) start=$SECONDS
+	shift
+	until "$@" > /dev/null 2>&1; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			note "waited $((SECONDS - start)) s in vain for: $*"
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+# --- namespaces ---
+
+ns_name() { echo "tp$$-$1"; }
+in_ns() {
+	local ns=$1
+	shift
+	nsenter --net="/run/netns/$(ns_name "$ns")" -- "$@"
+}
+
+ns_begin() {
+	[ "$(id -u)" = 0 ] || skip_all "network namespaces need root"
+	WORK=$(mktemp -d "${TMPDIR:-/tmp}/turnpike.XXXXXX") || exit 1
+	trap ns_end EXIT
+	trap 'exit 143' TERM INT HUP
+	mkdir "$WORK/bpf" "$WORK/state"
+	if mount -t bpf -o mode=0700 bpf "$WORK/bpf" 2> /dev/null; then
+		BPFFS=$WORK/bpf/turnpike
+	else
+		BPFFS=
+	fi
+}
+
+ns_add() {
+	local ns
+	ns=$(ns_name "$1")
+	ip netns add "$ns" || exit 1
+	NAMESPACES+=("$ns")
+	in_ns "$1" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
+		net.ipv6.conf.default.accept_ra=0 net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 || exit 1
+	ip -n "$ns" link set lo up
+}
+
+# ns_link NS DEVICE NS DEVICE: a veth pair, up, with fixed MAC addresses so that captures read well.
+ns_link() {
+	ip link add "$2" netns "$(ns_name "$1")" address "$(mac_of "$2")" type veth \
+		peer name "$4" netns "$(ns_name "$3")" address "$(mac_of "$4")" || exit 1
+	ip -n "$(ns_name "$1")" link set "$2" up
+	ip -n "$(ns_name "$3")" link set "$4" up
+}
+
+mac_of() { printf '02:7a:%02x:%02x:%02x:01' "'${1:0:1}" "'${1:1:1}" "'${1:2:1}"; }
+
+# ns_addr NS DEVICE ADDRESS/LEN...
+ns_addr() {
+	local ns=$1 dev=$2 address
+	shift 2
+	for address; do
+		case $address in
+		*:*) ip -n "$(ns_name "$ns")" addr add "$address" dev "$dev" nodad ;;
+		*) ip -n "$(ns_name "$ns")" addr add "$address" dev "$dev" ;;
+		esac || exit 1
+	done
+}
+
+# Native XDP_TX and redirect towards a veth are delivered only where the other end polls: an XDP
+# program there, or GRO switched on.
+ns_gro() { in_ns "$1" ethtool -K "$2" gro on > "$WORK/ethtool.out" 2>&1 || note_file "$WORK/ethtool.out"; }
+
+# Senders without checksum offload: what XDP sees is what a wire would carry.
+ns_offload_off() {
+	in_ns "$1" ethtool -K "$2" tx-checksumming off tso off gso off tx-udp-segmentation off \
+		> "$WORK/ethtool.out" 2>&1 || note_file "$WORK/ethtool.out"
+}
+
+ns_up() {
+	ns_add cl
+	ns_add srv
+	ns_link cl cl0 srv cl1
+	ns_addr cl cl0 10.90.1.2/24 fd90:1::2/64
+	ns_addr srv cl1 10.90.1.1/24 10.90.1.3/24 fd90:1::1/64 fd90:1::3/64
+	if [ "$1" = two ]; then
+		ns_add pe
+		ns_link pe pe0 srv pe1
+		ns_addr pe pe0 10.90.2.2/24 fd90:2::2/64
+		ns_addr srv pe1 10.90.2.1/24 fd90:2::1/64
+		ns_route pe 10.90.2.1 fd90:2::1
+		PEER_NS=pe PEER4=10.90.2.2 PEER6=fd90:2::2 RELAY4=10.90.2.1 RELAY6=fd90:2::1
+	else
+		ns_addr cl cl0 10.90.1.4/24 fd90:1::4/64
+		PEER_NS=cl PEER4=10.90.1.4 PEER6=fd90:1::4 RELAY4=10.90.1.1 RELAY6=fd90:1::1
+	fi
+	ns_route cl 10.90.1.1 fd90:1::1
+	SERVER4=10.90.1.1 SERVER6=fd90:1::1
+}
+
+ns_route() {
+	ip -n "$(ns_name "$1")" route add default via "$2" && ip -n "$(ns_name "$1")" -6 route add default via "$3" || exit 1
+}
+
+# The devices as the xdp data path wants them: exact checksums from the senders, polling receivers.
+ns_for_xdp() {
+	ns_offload_off cl cl0
+	ns_gro cl cl0
+	if [ "$PEER_NS" = pe ]; then
+		ns_offload_off pe pe0
+		ns_gro pe pe0
+	fi
+}
+
+# --- processes ---
+
+# child COMMAND...: in the background, ended with the suite. CHILD is its process id.
+child() {
+	"$@" &
+	CHILD=$!
+	CHILDREN+=("$CHILD")
+}
+
+# Ends one process that we started: TERM, and KILL after 10 s. Returns its exit status.
+end_child() {
+	local pid=$1 status=0
+	kill -TERM "$pid" 2> /dev/null
+	wait_for 10 not_running "$pid" || kill -KILL "$pid" 2> /dev/null
+	wait "$pid" 2> /dev/null || status=$?
+	return "$status"
+}
+
+not_running() { ! kill -0 "$1" 2> /dev/null || grep -q '^State:.*Z' "/proc/$1/status"; }
+
+ns_end() {
+	local pid ns
+	trap - EXIT
+	set +e
+	if [ -n "$RELAY_PID" ]; then
+		kill -CONT "$RELAY_PID" 2> /dev/null
+		end_child "$RELAY_PID"
+	fi
+	for pid in "${CHILDREN[@]}"; do
+		kill -CONT "$pid" 2> /dev/null
+		end_child "$pid"
+	done
+	for ns in "${NAMESPACES[@]}"; do
+		ip netns del "$ns"
+	done
+	[ -z "$WORK" ] || {
+		mountpoint -q "$WORK/bpf" && umount -l "$WORK/bpf"
+		rm -rf "$WORK"
+	}
+} 2> /dev/null
+
+# --- the relay ---
+
+# The configuration that tests share, without the addresses.
+relay_conf_common() {
+	cat <<-CONF
+		listening-port=3478
+		realm=$REALM
+		lt-cred-mech
+		user=$USER_NAME:$USER_PASSWORD
+		use-auth-secret
+		static-auth-secret=$REST_SECRET
+		channel-numbers=rfc5766
+		allowed-peer-ip=10.90.0.0-10.90.255.255
+		allowed-peer-ip=fd90::-fd90:ffff:ffff:ffff:ffff:ffff:ffff:ffff
+		relay-threads=2
+		no-tls
+		no-dtls
+		control-socket=$WORK/turnpiked.sock
+		state-dir=$WORK/state
+	CONF
+	[ -z "$BPFFS" ] || echo "bpffs=$BPFFS"
+}
+
+relay_conf() {
+	relay_conf_common
+	cat <<-CONF
+		listening-ip=$SERVER4
+		listening-ip=$SERVER6
+		relay-ip=$RELAY4
+		relay-ip=$RELAY6
+	CONF
+}
+
+# relay_start [--key=value...]: in namespace srv with relay_conf; RELAY_RUN may hold a prefix
+# such as `setpriv ...`. Returns when the control socket answers.
+relay_start() {
+	relay_conf > "$WORK/turnpiked.conf"
+	in_ns srv ${RELAY_RUN[@]+"${RELAY_RUN[@]}"} turnpiked -c "$WORK/turnpiked.conf" "$@" \
+		< /dev/null >> "$WORK/turnpiked.log" 2>&1 &
+	RELAY_PID=$!
+	if ! wait_for 30 relay_answers; then
+		note "turnpiked did not become ready"
+		note_file "$WORK/turnpiked.log" 30
+		return 1
+	fi
+}
+
+relay_answers() { ctl status; }
+
+ctl() { timeout 10 turnpikectl --socket "$WORK/turnpiked.sock" "$@"; }
+
+# stat EXPRESSION: a number out of `turnpikectl --json stats`, in Python: stat 'd["allocations"]'
+stat() { ctl --json stats | python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
+list() { ctl --json list | python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
+
+kernel_packets() { stat 'd["relayed"]["kernel"]["packets"]'; }
+user_packets() { stat 'd["relayed"]["user"]["packets"]'; }
+
+# Ends the relay: exit status 0, and nothing left of it.
+relay_stop() {
+	local status=0
+	end_child "$RELAY_PID" || status=$?
+	RELAY_PID=
+	if [ "$status" -ne 0 ]; then
+		note "turnpiked's exit status is $status"
+		note_file "$WORK/turnpiked.log" 40
+		return 1
+	fi
+	if [ -e "$WORK/turnpiked.sock" ]; then
+		note "the control socket is left behind"
+		return 1
+	fi
+	if [ -n "$BPFFS" ] && [ -n "$(find "$WORK/bpf" -mindepth 1 -type f | head -n 1)" ]; then
+		note "pins are left behind: $(find "$WORK/bpf" -type f | head -n 5 | tr '\n' ' ')"
+		return 1
+	fi
+}
+
+# --- coturn's client ---
+
+# The echo peer, on every address given.
+peer_start() {
+	local address
+	for address; do
+		child in_ns "$PEER_NS" turnutils_peer -L "$address" -p 3480 > "$WORK/peer.out" 2>&1
+		wait_for 20 peer_listens "$address" || return 1
+	done
+}
+
+peer_listens() { in_ns "$PEER_NS" ss -Hlun | grep -qF -e "$1:3480" -e "[$1]:3480"; }
+
+# uclient ARGUMENTS...: its exit status means nothing, its counts do: UC_SENT, UC_RECV, UC_LOST.
+uclient() {
+	local status=0
+	timeout 100 nsenter --net="/run/netns/$(ns_name cl)" -- turnutils_uclient -u "$USER_NAME" -w "$USER_PASSWORD" "$@" \
+		< /dev/null > "$WORK/uclient.out" 2>&1 || status=$?
+	UC_SENT=$(sed -n 's/.*tot_send_msgs=\([0-9]*\).*/\1/p' "$WORK/uclient.out" | tail -n 1)
+	UC_RECV=$(sed -n 's/.*tot_recv_msgs=\([0-9]*\).*/\1/p' "$WORK/uclient.out" | tail -n 1)
+	UC_LOST=$(sed -n 's/.*Total lost packets \([0-9]*\).*/\1/p' "$WORK/uclient.out" | tail -n 1)
+	[ "$status" -ne 124 ] || note "turnutils_uclient did not end within 100 s"
+}
+
+# uclient_passes NAME ARGUMENTS...: something was sent and nothing lost.
+uclient_passes() {
+	local name=$1
+	shift
+	uclient "$@"
+	if [ "${UC_SENT:-0}" -gt 0 ] && [ "$UC_LOST" = 0 ]; then
+		pass "$name ($UC_SENT sent, none lost)"
+	else
+		fail "$name"
+		note "sent ${UC_SENT:-nothing}, received ${UC_RECV:-nothing}, lost ${UC_LOST:-unknown}: turnutils_uclient $*"
+		note_file "$WORK/uclient.out" 12
+		note_file "$WORK/turnpiked.log" 12
+		return 1
+	fi
+}
+
+# rest_credentials [SECONDS [NAME]]: prints "username password" as the TURN REST API makes them.
+rest_credentials() {
+	local user
+	user=$(($(date +%s) + ${1:-3600})):${2:-$USER_NAME}
+	printf '%s %s\n' "$user" "$(printf %s "$user" | openssl dgst -binary -sha1 -hmac "$REST_SECRET" | base64)"
+}
