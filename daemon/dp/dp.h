@@ -24,6 +24,7 @@
 #include "net/addr.h"
 
 struct tp_conf;
+struct tp_dp_node_ops;
 
 enum tp_flow_kind { TP_DP_CHANNEL = 1, TP_DP_PERMISSION, TP_DP_SEND }; /* as TP_FLOW_* of abi.h */
 
@@ -79,6 +80,9 @@ struct tp_dp_ops {
 	void (*police_free)(struct tp_dp *dp, uint32_t police);
 
 	void (*close)(struct tp_dp *dp);
+
+	/* Of a backend that lives with the node's network: dp/node.h, dp/report.h. NULL: nothing to do or tell. */
+	const struct tp_dp_node_ops *node;
 };
 
 /* The clock of all expiries: CLOCK_MONOTONIC_COARSE as the programs read it. */
