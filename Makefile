@@ -202,7 +202,7 @@ lint: $(SKELETONS) ## cppcheck, clang-tidy, shellcheck, pylint; clean or it fail
 	clang-tidy --quiet --warnings-as-errors='*' --checks='-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*,bugprone-sizeof-*,bugprone-suspicious-*' \
 		$(DAEMON_SRC) -- $(CPPFLAGS) -std=gnu11 $(PKG_CFLAGS) 2>/dev/null
 	shellcheck -x $(SHELL_FILES)
-	pylint --max-line-length=110 $(PYTHON_FILES)
+	pylint --rcfile=tests/lib/pylintrc $(PYTHON_FILES)
 
 compile_commands.json: Makefile ## for editors and clang tools
 	@{ echo '['; for f in $(DAEMON_SRC) $(wildcard daemon/main.c tools/ctl/*.c tests/unit/*.c); do \

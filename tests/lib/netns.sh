@@ -19,6 +19,8 @@ BUILD=${O:-$TOP/build}
 case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
 export PATH=$BUILD:/usr/local/sbin:/usr/sbin:/sbin:$PATH
 
+export TP_NS=tp$$ PYTHONPATH=$TOP/tests/lib PYTHONDONTWRITEBYTECODE=1
+
 USER_NAME=alice
 USER_PASSWORD=secret1
 REST_SECRET=rest-secret
@@ -84,6 +86,22 @@ at_least() {
 	fi
 }
 
+# tap_from COMMAND...: a program that prints TAP as a part of this suite.
+tap_from() {
+	local line status=0 failed=$TAP_FAILED
+	"$@" > "$WORK/part.tap" 2>&1 || status=$?
+	while IFS= read -r line; do
+		case $line in
+		"ok "*) pass "${line#ok *- }" ;;
+		"not ok "*) fail "${line#not ok *- }" ;;
+		"1.."*) ;;
+		"#"*) printf '%s\n' "$line" ;;
+		*) note "$line" ;;
+		esac
+	done < "$WORK/part.tap"
+	[ "$status" -eq 0 ] || [ "$failed" -ne "$TAP_FAILED" ] || fail "exit status $status of: $*"
+}
+
 finish() {
 	printf '1..%d\n' "$TAP_RUN"
 	[ "$TAP_FAILED" -eq 0 ]
@@ -107,7 +125,7 @@ wait_for() {
 
 # --- namespaces ---
 
-ns_name() { echo "tp$$-$1"; }
+ns_name() { echo "$TP_NS-$1"; }
 in_ns() {
 	local ns=$1
 	shift
@@ -116,15 +134,22 @@ in_ns() {
 
 ns_begin() {
 	[ "$(id -u)" = 0 ] || skip_all "network namespaces need root"
-	WORK=$(mktemp -d "${TMPDIR:-/tmp}/turnpike.XXXXXX") || exit 1
-	trap ns_end EXIT
-	trap 'exit 143' TERM INT HUP
+	work_begin
 	mkdir "$WORK/bpf" "$WORK/state"
 	if mount -t bpf -o mode=0700 bpf "$WORK/bpf" 2> /dev/null; then
 		BPFFS=$WORK/bpf/turnpike
 	else
 		BPFFS=
 	fi
+}
+
+# The scratch folder, and the end of everything.
+work_begin() {
+	WORK=$(mktemp -d "${TMPDIR:-/tmp}/turnpike.XXXXXX") || exit 1
+	SOCKET=$WORK/turnpiked.sock
+	export WORK SOCKET
+	trap ns_end EXIT
+	trap 'exit 143' TERM INT HUP
 }
 
 ns_add() {
@@ -188,6 +213,7 @@ ns_up() {
 	fi
 	ns_route cl 10.90.1.1 fd90:1::1
 	SERVER4=10.90.1.1 SERVER6=fd90:1::1
+	export SERVER4 SERVER6 PEER_NS PEER4 PEER6 RELAY4 RELAY6
 }
 
 ns_route() {
@@ -262,7 +288,7 @@ relay_conf_common() {
 		relay-threads=2
 		no-tls
 		no-dtls
-		control-socket=$WORK/turnpiked.sock
+		control-socket=$SOCKET
 		state-dir=$WORK/state
 	CONF
 	[ -z "$BPFFS" ] || echo "bpffs=$BPFFS"
@@ -285,16 +311,18 @@ relay_start() {
 	in_ns srv ${RELAY_RUN[@]+"${RELAY_RUN[@]}"} turnpiked -c "$WORK/turnpiked.conf" "$@" \
 		< /dev/null >> "$WORK/turnpiked.log" 2>&1 &
 	RELAY_PID=$!
-	if ! wait_for 30 relay_answers; then
+	wait_for 30 relay_settled
+	if ! relay_answers; then
 		note "turnpiked did not become ready"
 		note_file "$WORK/turnpiked.log" 30
 		return 1
 	fi
 }
 
-relay_answers() { ctl status; }
+relay_answers() { ctl status > /dev/null 2>&1; }
+relay_settled() { relay_answers || not_running "$RELAY_PID"; }
 
-ctl() { timeout 10 turnpikectl --socket "$WORK/turnpiked.sock" "$@"; }
+ctl() { timeout 10 turnpikectl --socket "$SOCKET" "$@"; }
 
 # stat EXPRESSION: a number out of `turnpikectl --json stats`, in Python: stat 'd["allocations"]'
 stat() { ctl --json stats | python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
@@ -313,7 +341,7 @@ relay_stop() {
 		note_file "$WORK/turnpiked.log" 40
 		return 1
 	fi
-	if [ -e "$WORK/turnpiked.sock" ]; then
+	if [ -e "$SOCKET" ]; then
 		note "the control socket is left behind"
 		return 1
 	fi
@@ -361,6 +389,27 @@ uclient_passes() {
 		note_file "$WORK/turnpiked.log" 12
 		return 1
 	fi
+}
+
+# uclient_in_kernel NAME ARGUMENTS...: as uclient_passes, and at least 99 % of the data packets, both
+# ways, are counted as relayed in the kernel. Data follows the ChannelBind or the permission.
+uclient_in_kernel() {
+	local name=$1 before after
+	before=$(kernel_packets)
+	uclient_passes "$@" || return 1
+	after=$(kernel_packets)
+	at_least "$name: 99 % of $((UC_SENT + UC_RECV)) packets in the kernel" \
+		$((after - before)) $(((UC_SENT + UC_RECV) * 99 / 100)) ||
+		ctl stats | sed 's/^/# /'
+}
+
+# uclient_in_user NAME ARGUMENTS...: as uclient_passes, and userspace relayed all of it.
+uclient_in_user() {
+	local name=$1 before after
+	before=$(user_packets)
+	uclient_passes "$@" || return 1
+	after=$(user_packets)
+	at_least "$name: userspace relayed $((UC_SENT + UC_RECV)) packets" $((after - before)) $((UC_SENT + UC_RECV))
 }
 
 # rest_credentials [SECONDS [NAME]]: prints "username password" as the TURN REST API makes them.
