@@ -220,4 +220,4 @@ clean: ## remove build/
 
 .PHONY: all help deps run demo test test-long test-programs check check-bpf check-net check-vm fuzz lint install clean
 
--include $(shell [ -d $(O) ] && find $(O) -name '*.d')
+-include $(shell find $(wildcard $(addprefix $(O)/,gen obj san fuzz/obj)) -type f -name '*.d' 2>/dev/null)
