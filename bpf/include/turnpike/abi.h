@@ -27,7 +27,11 @@
  *                       the relayed address from it, and then looks up the
  *                       permission {relayed address, peer ip, port 0} in the
  *                       down map. A ChannelBind installs the permission too, so
- *                       this second lookup is enough for every Send.
+ *                       this second lookup is enough for every Send. A Send
+ *                       is good until min(up_ns of this flow, which is the
+ *                       allocation's end, down_ns of the permission), takes the
+ *                       permission's peer_hop, flags and police, and is counted
+ *                       in the permission's slot.
  *
  * Maps                written by          read by       lifetime
  *
@@ -41,6 +45,7 @@
  *   tp1_local         daemon (syscall)    programs      a listener's
  *   tp1_state         daemon (mmap)       programs      the daemon's
  *   tp1_reasons       programs (per CPU)  daemon        the map's
+ *   tp1_scratch       tc program          tc program    one packet's
  *
  * Times are nanoseconds of CLOCK_MONOTONIC_COARSE in the initial time namespace
  * (bpf_ktime_get_coarse_ns). Packets extend nothing: only the daemon writes
@@ -165,7 +170,8 @@ TP_ABI_SIZE(struct tp_rule, 128);
 
 /* When a flow ends, each in coarse monotonic ns. One aligned word each, read once. */
 struct tp_life {
-	__u64 up_ns;		/* ChannelData: min(channel, allocation). Send: min(permission, allocation) */
+	__u64 up_ns;		/* CHANNEL: min(channel, allocation). SEND: the allocation's end. PERMISSION: as
+				 * down_ns, not read */
 	__u64 down_ns;		/* min(permission, allocation) */
 	__u64 channel_ns;	/* peer -> client as ChannelData until then, as a Data indication afterwards */
 	__u64 zero;
@@ -244,6 +250,8 @@ TP_ABI_SIZE(struct tp_local, 8);
 
 /* tp1_state has one element. */
 #define TP_STATE_RFC5766_CHANNELS	0x1	/* channel-numbers=rfc5766 */
+#define TP_STATE_AUTHORITATIVE		0x2	/* every live channel of a UDP client is in the maps (no table was
+						 * ever full): ChannelData of no channel may be dropped */
 
 struct tp_state {
 	__u32 magic;
@@ -284,6 +292,7 @@ TP_ABI_SIZE(struct tp_state, 64);
 	X(MULTI_BUFFER,		PASS,	"pass_multi_buffer")				\
 	X(BUSY,			PASS,	"pass_busy")	/* a record changed under the reader */\
 	X(NO_PERMISSION,	PASS,	"pass_no_permission") /* a Send without one */	\
+	X(ODD_LENGTH,		PASS,	"pass_odd_length") /* surplus bytes, a long Send */\
 	X(LOOP,			PASS,	"pass_loop")	/* relayed to itself */		\
 	X(HAIRPIN_MISS,		PASS,	"pass_hairpin_miss")				\
 	/* dropped */									\
