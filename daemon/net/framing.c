@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Frames of a byte stream; see framing.h. */
+#include <errno.h>
+
+#include "net/framing.h"
+
+#define STUN_HEADER_SIZE	20
+#define CHANNEL_HEADER_SIZE	4
+#define DATA_INDICATION		0x0017
+
+static uint32_t load16(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 8 | p[1];
+}
+
+/*
+ * RFC 8489 section 5: two zero bits, a length that is a multiple of four, the
+ * cookie. Each part is judged as soon as its bytes are there, so that a client of
+ * another protocol is told apart by its first bytes. Classic STUN (RFC 3489) has no
+ * cookie, and no stream transport either.
+ */
+static int stun_next(const uint8_t *p, size_t size, struct tp_frame *ret)
+{
+	static const uint8_t cookie[4] = { 0x21, 0x12, 0xa4, 0x42 };
+
+	if (size >= 4 && (p[3] & 3))
+		return -EBADMSG;
+	for (size_t i = 4; i < 8 && i < size; i++)
+		if (p[i] != cookie[i - 4])
+			return -EBADMSG;
+	if (size < 4)
+		return 0;
+	ret->size = ret->span = STUN_HEADER_SIZE + load16(p + 2);
+	return size >= ret->span;
+}
+
+int tp_frame_next(const void *data, size_t size, struct tp_frame *ret)
+{
+	const uint8_t *p = data;
+
+	ret->size = ret->span = 0;
+	if (!size)
+		return 0;
+	switch (p[0] >> 6) {
+	case 0:
+		return stun_next(p, size, ret);
+	case 1:
+		if (size < CHANNEL_HEADER_SIZE)
+			return 0;
+		ret->size = CHANNEL_HEADER_SIZE + load16(p + 2);
+		ret->span = ret->size + tp_frame_padding(ret->size);
+		return size >= ret->span;
+	default:
+		return -EBADMSG;
+	}
+}
+
+bool tp_frame_is_media(const void *data, size_t size)
+{
+	const uint8_t *p = data;
+
+	return size >= 2 && (p[0] >> 6 == 1 || load16(p) == DATA_INDICATION);
+}

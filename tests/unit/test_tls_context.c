@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * TLS and DTLS contexts: versions, SNI, ALPN (RFC 7443), bad files, and the swap
+ * under live connections. Client and server talk through memory.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include "conf.h"
+#include "lib/tap.h"
+#include "net/tls_context.h"
+
+static char dir[] = "/tmp/tp-tls-XXXXXX";
+
+static char *path_of(const char *name, const char *suffix)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s.%s", dir, name, suffix) < 0 ? NULL : path;
+}
+
+static void write_key(const char *name, EVP_PKEY *key, const char *password)
+{
+	char *path = path_of(name, "key");
+	FILE *f = fopen(path, "w");
+
+	PEM_write_PrivateKey(f, key, password ? EVP_aes_128_cbc() : NULL, (const unsigned char *)password,
+			     password ? (int)strlen(password) : 0, NULL, NULL);
+	fclose(f);
+	free(path);
+}
+
+/* A self-signed certificate for DNS:name.test and its key. */
+static void make_cert(const char *name, const char *password)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = X509_new();
+	X509V3_CTX ctx;
+	X509_EXTENSION *ext;
+	char *path = path_of(name, "pem"), san[80];
+	FILE *f = fopen(path, "w");
+
+	X509_set_version(x, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+	X509_gmtime_adj(X509_getm_notBefore(x), -60);
+	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+	X509_set_pubkey(x, key);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+	X509_set_issuer_name(x, X509_get_subject_name(x));
+	snprintf(san, sizeof(san), "DNS:%s.test", name);
+	X509V3_set_ctx_nodb(&ctx);
+	X509V3_set_ctx(&ctx, x, x, NULL, NULL, 0);
+	ext = X509V3_EXT_conf_nid(NULL, &ctx, NID_subject_alt_name, san);
+	X509_add_ext(x, ext, -1);
+	X509_EXTENSION_free(ext);
+	X509_sign(x, key, EVP_sha256());
+	PEM_write_X509(f, x);
+	fclose(f);
+	write_key(name, key, password);
+	X509_free(x);
+	EVP_PKEY_free(key);
+	free(path);
+}
+
+struct pair {
+	SSL_CTX *client_ctx;
+	SSL *client, *server;
+};
+
+/* Moves what one side wrote to the other's input. */
+static void ferry(SSL *from, SSL *to)
+{
+	char buf[16384];
+	int n;
+
+	while ((n = BIO_read(SSL_get_wbio(from), buf, sizeof(buf))) > 0)
+		BIO_write(SSL_get_rbio(to), buf, n);
+}
+
+static void pair_fini(struct pair *p)
+{
+	SSL_free(p->client);
+	SSL_free(p->server);
+	SSL_CTX_free(p->client_ctx);
+	ERR_clear_error();
+}
+
+/* A handshake of a client with these wishes; true if it ends well on both sides. */
+static bool handshake(struct tp_tls_context *ctx, bool dtls, int version, const char *sni, const char *alpn,
+		      struct pair *ret)
+{
+	bool good = false;
+
+	ret->client_ctx = SSL_CTX_new(dtls ? DTLS_client_method() : TLS_client_method());
+	SSL_CTX_set_security_level(ret->client_ctx, 0);
+	SSL_CTX_set_min_proto_version(ret->client_ctx, version);
+	SSL_CTX_set_max_proto_version(ret->client_ctx, version);
+	ret->client = SSL_new(ret->client_ctx);
+	ret->server = tp_tls_context_open(ctx, dtls);
+	SSL_set_connect_state(ret->client);
+	for (int i = 0; i < 2; i++) {
+		BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+
+		BIO_set_mem_eof_return(in, -1);
+		BIO_set_mem_eof_return(out, -1);
+		SSL_set_bio(i ? ret->server : ret->client, in, out);
+		SSL_set_mtu(i ? ret->server : ret->client, 1400);
+	}
+	if (sni)
+		SSL_set_tlsext_host_name(ret->client, sni);
+	if (alpn)
+		SSL_set_alpn_protos(ret->client, (const unsigned char *)alpn, (unsigned int)strlen(alpn));
+	for (int i = 0; i < 20 && !good; i++) {
+		SSL_do_handshake(ret->client);
+		ferry(ret->client, ret->server);
+		SSL_do_handshake(ret->server);
+		ferry(ret->server, ret->client);
+		good = SSL_is_init_finished(ret->client) && SSL_is_init_finished(ret->server);
+	}
+	ERR_clear_error();
+	return good;
+}
+
+static bool peer_is(struct pair *p, const char *name)
+{
+	char host[80];
+
+	snprintf(host, sizeof(host), "%s.test", name);
+	return X509_check_host(SSL_get0_peer_certificate(p->client), host, 0, 0, NULL) == 1;
+}
+
+static void check_handshake(struct tp_tls_context *ctx, bool dtls, int version, const char *sni, const char *expected)
+{
+	const char *name = dtls ? "DTLS 1.2" : version == TLS1_3_VERSION ? "TLS 1.3" : "TLS 1.2";
+	struct pair p;
+	bool good = handshake(ctx, dtls, version, sni, NULL, &p);
+
+	check(good && SSL_version(p.server) == version && peer_is(&p, expected), "%s, SNI %s: certificate %s", name,
+	      sni ? sni : "none", expected);
+	pair_fini(&p);
+}
+
+static void test_versions_and_sni(struct tp_tls_context *ctx)
+{
+	struct pair p;
+
+	for (int i = 0; i < 3; i++) {
+		int version = i == 2 ? DTLS1_2_VERSION : i ? TLS1_3_VERSION : TLS1_2_VERSION;
+
+		check_handshake(ctx, i == 2, version, NULL, "one");
+		check_handshake(ctx, i == 2, version, "two.test", "two");
+		check_handshake(ctx, i == 2, version, "unknown.test", "one");
+	}
+	check(!handshake(ctx, false, TLS1_1_VERSION, NULL, NULL, &p), "TLS 1.1 is refused");
+	pair_fini(&p);
+	check(!handshake(ctx, true, DTLS1_VERSION, NULL, NULL, &p), "DTLS 1.0 is refused");
+	pair_fini(&p);
+}
+
+static void check_alpn(struct tp_tls_context *ctx, const char *alpn, const char *expected)
+{
+	const unsigned char *got = NULL;
+	unsigned int len = 0;
+	struct pair p;
+	bool good = handshake(ctx, false, TLS1_3_VERSION, NULL, alpn, &p);
+
+	if (good)
+		SSL_get0_alpn_selected(p.client, &got, &len);
+	if (expected)
+		check(good && len == strlen(expected) && !memcmp(got, expected, len), "ALPN %s is chosen (RFC 7443)", expected);
+	else
+		check(!good, "a client that names only other protocols is refused (RFC 7301 section 3.2)");
+	pair_fini(&p);
+}
+
+static void test_alpn(struct tp_tls_context *ctx)
+{
+	check_alpn(ctx, "\x09stun.turn", "stun.turn");
+	check_alpn(ctx, "\x12stun.nat-discovery", "stun.nat-discovery");
+	check_alpn(ctx, "\x02h2\x09stun.turn", "stun.turn");
+	check_alpn(ctx, "\x02h2\x08http/1.1", NULL);
+}
+
+static void check_refused(struct tp_conf *conf, const char *needle, const char *name)
+{
+	char err[256] = "";
+	struct tp_tls_context *ctx = tp_tls_context_new(conf, err, sizeof(err));
+
+	check(!ctx && strstr(err, needle), "%s: \"%s\"", name, err);
+	tp_tls_context_put(ctx);
+}
+
+static void test_refused(const struct tp_conf *good)
+{
+	struct tp_conf conf = *good;
+	char *other = path_of("two", "key");
+
+	conf.cert = (char *)"/nonexistent.pem";
+	check_refused(&conf, "/nonexistent.pem: ", "a certificate that is not there is named");
+	conf = *good;
+	conf.pkey = other;
+	check_refused(&conf, other, "a key of another certificate is named");
+	conf = *good;
+	conf.pkey_pwd = (char *)"wrong";
+	check_refused(&conf, "pkey ", "a wrong pkey-pwd");
+	conf = *good;
+	conf.cipher_list = (char *)"NOSUCHCIPHER";
+	check_refused(&conf, "NOSUCHCIPHER", "an unknown cipher is named");
+	conf = *good;
+	conf.ca_file = (char *)"/nonexistent.ca";
+	check_refused(&conf, "/nonexistent.ca", "a CA-file that is not there is named");
+	conf = *good;
+	conf.pkeys.len = 0;
+	check_refused(&conf, "1 further cert but 0 further pkey", "pairs must be complete");
+	conf = *good;
+	conf.cert = NULL;
+	check_refused(&conf, "both needed", "no certificate");
+	free(other);
+}
+
+static bool exchange(SSL *from, SSL *to)
+{
+	char buf[8];
+
+	if (SSL_write(from, "ping", 4) != 4)
+		return false;
+	ferry(from, to);
+	return SSL_read(to, buf, sizeof(buf)) == 4 && !memcmp(buf, "ping", 4);
+}
+
+/* A connection keeps the context it was opened with; new ones get the new certificate. */
+static void test_swap(const struct tp_conf *good)
+{
+	struct tp_conf conf = *good;
+	struct tp_tls_context *held;
+	struct pair old, new;
+	char err[256];
+
+	tp_tls_context_publish(tp_tls_context_new(good, err, sizeof(err)));
+	held = tp_tls_context_current();
+	check(handshake(held, false, TLS1_3_VERSION, NULL, NULL, &old) && peer_is(&old, "one"), "before: certificate one");
+	conf.cert = good->certs.items[0];
+	conf.pkey = good->pkeys.items[0];
+	conf.certs.len = conf.pkeys.len = 0;
+	tp_tls_context_publish(tp_tls_context_new(&conf, err, sizeof(err)));
+	check(exchange(old.client, old.server) && exchange(old.server, old.client), "the old connection goes on");
+	pair_fini(&old);
+	tp_tls_context_put(held);
+	held = tp_tls_context_current();
+	check(handshake(held, false, TLS1_3_VERSION, NULL, NULL, &new) && peer_is(&new, "two"), "after: certificate two");
+	pair_fini(&new);
+	tp_tls_context_put(held);
+	tp_tls_context_publish(NULL);
+	check(!tp_tls_context_current(), "no TLS any more");
+}
+
+int main(void)
+{
+	char *certs[] = { NULL }, *pkeys[] = { NULL };
+	struct tp_conf conf = { .pkey_pwd = (char *)"secret" };
+	struct tp_tls_context *ctx;
+	char err[256] = "", command[64];
+
+	if (!mkdtemp(dir))
+		return 1;
+	make_cert("one", "secret");
+	make_cert("two", NULL);
+	conf.cert = path_of("one", "pem");
+	conf.pkey = path_of("one", "key");
+	certs[0] = path_of("two", "pem");
+	pkeys[0] = path_of("two", "key");
+	conf.certs = (struct tp_list){ certs, 1 };
+	conf.pkeys = (struct tp_list){ pkeys, 1 };
+	ctx = tp_tls_context_new(&conf, err, sizeof(err));
+	if (check(ctx, "two certificates, one with an encrypted key %s", err)) {
+		test_versions_and_sni(ctx);
+		test_alpn(ctx);
+	}
+	tp_tls_context_put(ctx);
+	test_refused(&conf);
+	test_swap(&conf);
+	free(conf.cert), free(conf.pkey), free(certs[0]), free(pkeys[0]);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	if (system(command))
+		return 1;
+	return done();
+}
