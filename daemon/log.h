@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Logging: one line per event, to stderr, a file or syslog. Thread-safe. Libraries and codecs do not log. */
+/*
+ * Logging: one line per event, to stderr, a file or syslog. Thread-safe. Libraries
+ * and codecs do not log, and nothing logs per packet.
+ */
 #ifndef TP_LOG_H
 #define TP_LOG_H
 
@@ -17,5 +20,12 @@ __attribute__((format(printf, 2, 3))) void tp_log(enum tp_log_level level, const
 #define tp_debug(...)	tp_log(TP_LOG_DEBUG, __VA_ARGS__)
 
 void tp_log_set_level(enum tp_log_level level);
+
+/*
+ * Where lines go from now on: syslog, or a file by its path ("stdout", or NULL for
+ * stderr). Opens the file anew, which is how a rotated log is let go. 0 or a
+ * negative errno; then lines go on to where they went before. One thread calls it.
+ */
+int tp_log_open(const char *file, bool to_syslog);
 
 #endif

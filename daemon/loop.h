@@ -2,6 +2,8 @@
 /*
  * An event loop over epoll: one per thread. Everything but tp_loop_post() and
  * tp_loop_stop() is called on the loop's own thread.
+ *
+ * One iteration: idle hook -> wait -> wake hook -> posted jobs -> watches.
  */
 #ifndef TP_LOOP_H
 #define TP_LOOP_H
@@ -37,8 +39,15 @@ void tp_loop_remove(struct tp_loop *loop, struct tp_watch *watch); /* its pendin
 typedef uint64_t (*tp_loop_idle_fn)(void *arg);
 void tp_loop_on_idle(struct tp_loop *loop, tp_loop_idle_fn fn, void *arg);
 
+/* Called after each wait, before any job or event. */
+typedef void (*tp_loop_wake_fn)(void *arg);
+void tp_loop_on_wake(struct tp_loop *loop, tp_loop_wake_fn fn, void *arg);
+
 void tp_loop_post(struct tp_loop *loop, struct tp_job *job);	/* any thread; runs in order */
-void tp_loop_run(struct tp_loop *loop);				/* until tp_loop_stop() */
+/* Until tp_loop_stop(). Every job that was posted before the stop has run when it returns. */
+void tp_loop_run(struct tp_loop *loop);
 void tp_loop_stop(struct tp_loop *loop);			/* any thread */
+/* Runs what was posted after the loop ended; on the thread that takes it down. */
+void tp_loop_run_jobs(struct tp_loop *loop);
 
 #endif
