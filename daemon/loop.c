@@ -192,6 +192,8 @@ void tp_loop_run(struct tp_loop *loop)
 		tp_loop_run_jobs(loop);
 		loop_deliver(loop);
 	}
+	/* It may be run again. */
+	atomic_store_explicit(&loop->stop, false, memory_order_relaxed);
 	tp_loop_run_jobs(loop);
 }
 

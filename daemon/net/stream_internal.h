@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the files of the stream listener share: stream.c (listeners, bounds, the public calls), stream_conn.c (one
+ * connection), stream_listen.c (sockets). */
+#ifndef TP_NET_STREAM_INTERNAL_H
+#define TP_NET_STREAM_INTERNAL_H
+
+#include <openssl/ssl.h>
+#include <urcu/list.h>
+
+#include "net/framing.h"
+#include "net/outbox.h"
+#include "net/stream.h"
+#include "net/tls_context.h"
+
+/* Two prefixes share a bucket by a chance of 1 in that, keyed by a secret; memory is the same whatever sources do. */
+#define PREFIX_BUCKETS	8192
+#define PREFIX_UNKNOWN	PREFIX_BUCKETS	/* a PROXY header will tell */
+#define READ_SIZE	65536
+/* Of a young connection: answers that wait, and the kernel's part of them. */
+#define YOUNG_OUTBOX	8192
+#define YOUNG_SEND_BUFFER 16384
+#define HELD_SEND_BUFFER (256 * 1024)	/* fixed, or the kernel lets it grow to megabytes */
+
+enum stream_state {
+	STREAM_PROXY,		/* a PROXY header is due */
+	STREAM_SNIFF,		/* the first byte tells TLS from STUN */
+	STREAM_HANDSHAKE,
+	STREAM_OPEN,		/* messages */
+};
+
+struct tp_stream {
+	struct tp_watch watch;
+	struct tp_streams *streams;
+	struct tp_path path;
+	uint8_t state;		/* enum stream_state */
+	bool held;		/* has an allocation */
+	bool spoken;		/* the engine has seen it */
+	bool doomed;		/* close it at the next opportunity */
+	bool paused;		/* not read from: it does not read its answers */
+	bool more;		/* there is input that epoll does not know of: in `in` or in the TLS layer */
+	bool want_write;	/* the TLS layer waits to write */
+	uint32_t armed;		/* events asked for */
+	uint32_t bucket;	/* of its prefix */
+	SSL *ssl;
+	struct tp_tls_context *tls;
+	/* The beginning of a message whose end has not come. */
+	uint8_t *in;
+	size_t in_size, in_capacity;
+	struct tp_outbox out;
+	uint64_t deadline_ns;		/* while young */
+	struct cds_list_head all;	/* in streams->young_hello, young_idle or held */
+	struct cds_list_head work;	/* in streams->work, or empty */
+};
+
+struct listener {
+	struct tp_watch watch;
+	struct tp_streams *streams;
+	struct tp_addr addr;
+	bool proxy;		/* the tcp-proxy-port */
+	struct cds_list_head node;
+};
+
+struct tp_streams {
+	struct tp_stream_params params;
+	struct cds_list_head listeners;
+	bool listeners_paused;		/* out of descriptors: until resume_ns */
+	uint64_t resume_ns;
+	struct cds_list_head young_hello, young_idle; /* each in the order of its deadlines */
+	struct cds_list_head held;
+	struct cds_list_head work;	/* something to write, to read on, or to close */
+	uint32_t young;
+	/* of the configuration */
+	bool no_tcp, no_tls;
+	bool proxy_any_port;		/* no tcp-proxy-port: proxies use the ordinary ones */
+	struct tp_range *proxy_from;
+	size_t proxy_from_len;
+	uint64_t prefix_seed;
+	uint32_t prefix[PREFIX_BUCKETS + 1];	/* young connections */
+	struct tp_stream_counters counters;
+	uint8_t scratch[READ_SIZE];	/* one connection's input while it is delivered */
+};
+
+/* stream.c */
+uint64_t stream_now_ns(void);
+void stream_touch(struct tp_stream *s);			/* a message came: the time-out starts again */
+void stream_queue_work(struct tp_stream *s);
+/* The source is known (again, after a PROXY header): is there room for one more of its prefix? */
+bool stream_charge_prefix(struct tp_stream *s);
+bool stream_is_proxy(const struct tp_streams *streams, const struct tp_addr *addr);
+void stream_drop(struct tp_stream *s);			/* closes and frees it */
+
+/* stream_listen.c */
+void stream_accept(struct tp_watch *watch, uint32_t events);
+void stream_listener_free(struct listener *l);
+
+/* stream_conn.c */
+void stream_on_event(struct tp_watch *watch, uint32_t events);
+void stream_work(struct tp_stream *s);			/* reads what the TLS layer holds, writes, arms */
+
+#endif
