@@ -17,7 +17,7 @@
 struct tp_conf;
 struct tp_auth;			/* immutable, built from a configuration, swapped by RCU with it */
 
-#define TP_AUTH_NAME_SIZE	514	/* USERNAME is at most 508 bytes (section 14.3), and a zero */
+#define TP_AUTH_NAME_SIZE	764	/* USERNAME has 508 bytes, up to 763 from RFC 5389 (section 14.3), and a zero */
 #define TP_AUTH_KEY_SIZE	32
 #define TP_AUTH_REALM_SIZE	128
 
@@ -33,19 +33,21 @@ enum tp_auth_result {
 	TP_AUTH_STALE_NONCE,	/* 438 */
 	TP_AUTH_FORBIDDEN,	/* 403: a valid token that does not allow this */
 	TP_AUTH_LATER,		/* a store was asked: the request is to be given in again */
-	TP_AUTH_UNAVAILABLE,	/* the store is down: 500 */
+	TP_AUTH_UNAVAILABLE,	/* the store is down, or libcrypto refuses: 500 */
 };
 
 /* What an authenticated request is authenticated as; its response is protected with the same key. */
 struct tp_identity {
-	char user[TP_AUTH_NAME_SIZE];	/* the name accounts and quotas go by: REST "expiry:name" as it is written */
+	char user[TP_AUTH_NAME_SIZE];	/* as it is configured; REST "expiry:name" as it is written; a token's key id */
+	/* Its part that quotas go by: of a REST name what is not the expiry, or all of it where there is no more. */
+	uint16_t account_offset, account_size;
 	char realm[TP_AUTH_REALM_SIZE];
 	uint8_t key[TP_AUTH_KEY_SIZE];
 	uint8_t key_size;
-	bool sha256;			/* MESSAGE-INTEGRITY-SHA256 was used: answer with it */
+	bool sha256;			/* a password algorithm was negotiated: answer with MESSAGE-INTEGRITY-SHA256 */
 	bool anonymous;			/* no-auth */
 	uint64_t expires_s;		/* wall clock; 0: does not end (REST names and tokens do) */
-	uint32_t max_lifetime_s;	/* 0: no bound but the configuration's (tokens have one) */
+	uint32_t max_lifetime_s;	/* 0: no bound but the configuration's; a token has one, UINT32_MAX if it has no end */
 };
 
 /*
@@ -55,7 +57,11 @@ struct tp_identity {
 enum tp_auth_result tp_auth_check(const struct tp_auth *auth, const struct tp_stun_msg *msg,
 				  const struct tp_tuple *from, uint64_t now_s, struct tp_identity *ret);
 
-/* Does a user still exist, with the key that its allocation was made with (after a reload)? */
+/*
+ * Does a user still exist, with the key that its allocation was made with (after a
+ * reload)? A REST name that expired meanwhile does: it makes no new requests, what
+ * it has lives out its lifetime. A token must not have ended.
+ */
 bool tp_auth_user_exists(const struct tp_auth *auth, const struct tp_identity *identity, uint64_t now_s);
 
 /*
@@ -64,6 +70,10 @@ bool tp_auth_user_exists(const struct tp_auth *auth, const struct tp_identity *i
  */
 void tp_auth_put_challenge(const struct tp_auth *auth, struct tp_stun_writer *w, const struct tp_stun_msg *request,
 			   const struct tp_tuple *from, uint64_t now_s);
+
+/* What mobility tickets are sealed with; as long-lived as `auth`. */
+struct tp_seal;
+const struct tp_seal *tp_auth_seal(const struct tp_auth *auth);
 
 /* Integrity of a response as the identity asks for it. */
 void tp_auth_put_integrity(const struct tp_identity *identity, struct tp_stun_writer *w);

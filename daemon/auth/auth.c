@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Building what requests are checked against, and what a reload asks of it; see auth.h. */
+#include "auth/auth.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/rest.h"
+#include "auth/state.h"
+#include "auth/text.h"
+#include "conf.h"
+
+/* Every one is tried for a REST name, so their number bounds what a forged request costs. */
+#define SECRETS_MAX	32
+
+static int secrets_load(struct tp_auth *auth, const struct tp_conf *conf, char *err, size_t err_size)
+{
+	const struct tp_list *list = &conf->static_auth_secret;
+
+	if (list->len > SECRETS_MAX) {
+		snprintf(err, err_size, "static-auth-secret: more than %d", SECRETS_MAX);
+		return -EINVAL;
+	}
+	auth->secrets = calloc(list->len ? list->len : 1, sizeof(*auth->secrets));
+	for (size_t i = 0; auth->secrets && i < list->len; i++) {
+		if (!list->items[i][0]) {
+			snprintf(err, err_size, "static-auth-secret: empty");
+			return -EINVAL;
+		}
+		auth->secrets[i] = strdup(list->items[i]);
+		if (!auth->secrets[i])
+			break;
+		auth->secrets_len++;
+	}
+	if (auth->secrets_len != list->len || !auth->secrets) {
+		snprintf(err, err_size, "out of memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int token_keys_load(struct tp_auth *auth, const struct tp_conf *conf, char *err, size_t err_size)
+{
+	const struct tp_list *list = &conf->oauth_key;
+	const char *reason;
+
+	auth->oauth = conf->oauth;
+	if (!conf->oauth)
+		return 0;
+	if (!list->len) {
+		snprintf(err, err_size, "oauth: there is no oauth-key");
+		return -EINVAL;
+	}
+	auth->token_keys = calloc(list->len, sizeof(*auth->token_keys));
+	auth->server_name = strdup(conf->server_name ? conf->server_name : conf->realm ? conf->realm : "");
+	if (!auth->token_keys || !auth->server_name) {
+		snprintf(err, err_size, "out of memory");
+		return -ENOMEM;
+	}
+	for (; auth->token_keys_len < list->len; auth->token_keys_len++)
+		if (tp_token_key_parse(list->items[auth->token_keys_len], &auth->token_keys[auth->token_keys_len],
+				       &reason)) {
+			snprintf(err, err_size, "oauth-key %zu: %s", auth->token_keys_len + 1, reason);
+			return -EINVAL;
+		}
+	return 0;
+}
+
+/* Both algorithms where nothing is said; a realm must be left with one that its users have keys for. */
+static int algorithms_load(struct tp_auth *auth, const struct tp_conf *conf, char *err, size_t err_size)
+{
+	const struct tp_realm *realm;
+
+	auth->algorithms = conf->password_algorithms & (TP_ALGORITHM_MD5 | TP_ALGORITHM_SHA256);
+	if (!auth->algorithms)
+		auth->algorithms = TP_ALGORITHM_MD5 | TP_ALGORITHM_SHA256;
+	for (size_t i = 0; (realm = tp_users_realm(auth->users, i)); i++)
+		if ((realm->md5_only && !(auth->algorithms & TP_ALGORITHM_MD5)) ||
+		    (realm->sha256_only && !(auth->algorithms & TP_ALGORITHM_SHA256))) {
+			snprintf(err, err_size, "realm '%s' has a user with a key of the password algorithm that is off",
+				 realm->name);
+			return -EINVAL;
+		}
+	return 0;
+}
+
+static int auth_fill(struct tp_auth *auth, const struct tp_conf *conf, char *err, size_t err_size)
+{
+	if (!conf->no_auth && (!conf->realm || !conf->realm[0])) {
+		snprintf(err, err_size, "realm: empty");
+		return -EINVAL;
+	}
+	if (tp_seal_init(&auth->seal, conf->nonce_key)) {
+		snprintf(err, err_size, "nonce-key: %d to %d bytes in hexadecimal digits", TP_SEAL_SECRET_MIN,
+			 TP_SEAL_SECRET_MAX);
+		return -EINVAL;
+	}
+	auth->users = tp_users_new(conf, err, err_size);
+	if (!auth->users || secrets_load(auth, conf, err, err_size) || token_keys_load(auth, conf, err, err_size) ||
+	    algorithms_load(auth, conf, err, err_size))
+		return -EINVAL;
+	auth->no_auth = conf->no_auth;
+	auth->separator = conf->rest_api_separator ? conf->rest_api_separator : ':';
+	auth->stale_nonce_s = conf->stale_nonce_s;
+	/* A hash of a name that only its holder knows cannot be found. */
+	auth->anonymity = !auth->secrets_len && !auth->oauth && !conf->userdb && !conf->psql_userdb &&
+			  !conf->redis_userdb;
+	return 0;
+}
+
+struct tp_auth *tp_auth_new(const struct tp_conf *conf, char *err, size_t err_size)
+{
+	struct tp_auth *auth = calloc(1, sizeof(*auth));
+
+	if (!auth) {
+		snprintf(err, err_size, "out of memory");
+		return NULL;
+	}
+	if (auth_fill(auth, conf, err, err_size)) {
+		tp_auth_free(auth);
+		return NULL;
+	}
+	return auth;
+}
+
+void tp_auth_free(struct tp_auth *auth)
+{
+	if (!auth)
+		return;
+	tp_users_free(auth->users);
+	for (size_t i = 0; i < auth->secrets_len; i++) {
+		OPENSSL_cleanse(auth->secrets[i], strlen(auth->secrets[i]));
+		free(auth->secrets[i]);
+	}
+	free(auth->secrets);
+	if (auth->token_keys)
+		OPENSSL_cleanse(auth->token_keys, auth->token_keys_len * sizeof(*auth->token_keys));
+	free(auth->token_keys);
+	free(auth->server_name);
+	OPENSSL_cleanse(auth, sizeof(*auth));
+	free(auth);
+}
+
+const struct tp_seal *tp_auth_seal(const struct tp_auth *auth)
+{
+	return &auth->seal;
+}
+
+const struct tp_token_key *tp_auth_token_key(const struct tp_auth *auth, const void *kid, size_t size, uint64_t now_s)
+{
+	for (size_t i = 0; i < auth->token_keys_len; i++) {
+		const struct tp_token_key *key = &auth->token_keys[i];
+
+		if (strlen(key->kid) == size && memcmp(key->kid, kid, size) == 0)
+			return !key->expires_s || now_s < key->expires_s ? key : NULL;
+	}
+	return NULL;
+}
+
+static bool user_has_key(const struct tp_user *user, const struct tp_identity *identity)
+{
+	for (int i = 0; i < user->forms[0]; i++)
+		if (identity->key_size == 16 && CRYPTO_memcmp(user->md5[i], identity->key, 16) == 0)
+			return true;
+	for (int i = 0; i < user->forms[1]; i++)
+		if (identity->key_size == 32 && CRYPTO_memcmp(user->sha256[i], identity->key, 32) == 0)
+			return true;
+	return false;
+}
+
+/* A user may have used either form of its name, and its key is made of that one. */
+static bool static_user_exists(const struct tp_auth *auth, size_t realm, const struct tp_identity *identity,
+			       bool *ret_known)
+{
+	const struct tp_user *user = tp_users_find(auth->users, realm, identity->user, strlen(identity->user));
+	char *prepared;
+	bool has = false;
+
+	*ret_known = user != NULL;
+	if (!user || user_has_key(user, identity))
+		return user != NULL;
+	prepared = tp_string_prepare(identity->user);
+	if (prepared) {
+		user = tp_users_find(auth->users, realm, prepared, strlen(prepared));
+		has = user && user_has_key(user, identity);
+		free(prepared);
+	}
+	return has;
+}
+
+static bool rest_user_exists(const struct tp_auth *auth, const struct tp_identity *identity)
+{
+	const struct tp_bytes name = { identity->user, strlen(identity->user) };
+	char password[TP_REST_PASSWORD_SIZE];
+	const struct tp_bytes text = { password, sizeof(password) };
+	struct tp_rest_name rest;
+	struct tp_key key;
+
+	if (!tp_rest_name_parse(name.data, name.size, auth->separator, &rest))
+		return false;
+	for (size_t i = 0; i < auth->secrets_len; i++) {
+		if (tp_rest_password(auth->secrets[i], name.data, name.size, password) ||
+		    tp_key_derive(identity->key_size == 32 ? TP_DIGEST_SHA256 : TP_DIGEST_MD5, &name, identity->realm,
+				  &text, &key))
+			return false;
+		if (key.size == identity->key_size && CRYPTO_memcmp(key.bytes, identity->key, key.size) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool tp_auth_user_exists(const struct tp_auth *auth, const struct tp_identity *identity, uint64_t now_s)
+{
+	int realm;
+	bool known;
+
+	if (identity->anonymous)
+		return auth->no_auth;
+	/* Of what a token stood for, only its key can still be asked about. */
+	if (identity->max_lifetime_s)
+		return tp_auth_token_key(auth, identity->user, strlen(identity->user), now_s) &&
+		       (!identity->expires_s || now_s < identity->expires_s);
+	realm = tp_users_find_realm(auth->users, identity->realm, strlen(identity->realm));
+	if (realm < 0)
+		return false;
+	if (static_user_exists(auth, (size_t)realm, identity, &known))
+		return true;
+	return !known && rest_user_exists(auth, identity);
+}
