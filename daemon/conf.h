@@ -2,7 +2,8 @@
 /*
  * The configuration: coturn's names and meaning, parsed from a file of key=value
  * lines and from --key=value options, checked as a whole, immutable afterwards.
- * Readers hold it under RCU (`tp_conf_current()`), a reload swaps it.
+ * Readers hold it under RCU, a reload swaps it. The table of keys in conf_table.c
+ * is the reference: types, ranges, defaults, and what a reload may change.
  */
 #ifndef TP_CONF_H
 #define TP_CONF_H
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "net/addr.h"
 
@@ -51,6 +53,13 @@ struct tp_alternate {		/* alternate-server=host[:port] */
 	enum tp_alt_kind kind;
 };
 
+/* One setting as it was written, in the order of the file; what a reload compares. */
+struct tp_conf_entry {
+	uint16_t key;		/* index into the table of keys */
+	unsigned int line;	/* 0: the command line */
+	char *value;		/* "" where there is none */
+};
+
 struct tp_conf {
 	/* listening */
 	struct tp_addr *listen;		/* addresses without a port */
@@ -59,7 +68,7 @@ struct tp_conf {
 	uint16_t tls_listening_port;	/* 5349 */
 	uint16_t alt_listening_port;	/* 0: listening-port + 1, where rfc5780 is on */
 	uint16_t alt_tls_listening_port;
-	bool no_udp, no_tcp, no_tls, no_dtls;
+	bool no_udp, no_tcp, no_tls, no_dtls;	/* the last two also where there is no cert */
 	struct tp_relay_ip *relay;
 	size_t relay_len;
 	struct tp_external *external;
@@ -78,6 +87,10 @@ struct tp_conf {
 	char rest_api_separator;	/* ':' */
 	struct tp_list oauth_key;	/* kid,base64 key,timestamp,lifetime,as-rs algorithm: as coturn's oauth_key rows */
 	char *userdb, *psql_userdb, *redis_userdb, *redis_statsdb;
+	bool no_dynamic_ip_list, no_dynamic_realms;	/* peer lists, realms and their options of the store are not used */
+	uint32_t store_fresh_s;		/* 60: a user found in the store is not looked up again */
+	uint32_t store_keep_s;		/* 3600: and is still good while the store is down */
+	uint32_t store_absent_s;	/* 5: a user not found there is not looked up again */
 	char *nonce_key;		/* hex; shared by a farm; unset: random at start */
 	uint8_t password_algorithms;	/* bit 0 MD5, bit 1 SHA-256: offered; default both */
 	uint32_t stale_nonce_s;		/* 600; 0: nonces do not expire */
@@ -111,10 +124,12 @@ struct tp_conf {
 	char *alternate_domain;
 
 	/* streams */
-	char *cert, *pkey, *pkey_pwd, *ca_file, *cipher_list;
+	char *cert, *pkey, *pkey_pwd, *ca_file, *cipher_list;	/* pkey: cert where the key is in the same file */
+	bool no_tlsv1_2;			/* TLS 1.3 only */
+	uint32_t max_allocate_timeout_s;	/* 60: a stream without an allocation is closed after it */
 	struct tp_list certs;			/* further cert=, each with the pkey= after it, for SNI */
 	struct tp_list pkeys;
-	struct tp_addr tcp_proxy;		/* tcp-proxy-port */
+	struct tp_addr tcp_proxy;		/* tcp-proxy-port: port 0 off, family 0 every listening address */
 	struct tp_range *proxy_from;		/* whom PROXY protocol is accepted from */
 	size_t proxy_from_len;
 
@@ -123,11 +138,72 @@ struct tp_conf {
 	struct tp_list interface;		/* empty: every interface with a listening or relay address */
 	char *control_socket, *state_dir, *bpffs;
 	char *log_file, *pidfile, *proc_user, *proc_group;
-	bool syslog, verbose, simple_log;
+	bool syslog, verbose, extra_verbose;
+	int syslog_facility;			/* LOG_DAEMON, ... */
+	bool log_binding;
 	bool drain_at_start;
 	uint32_t drain_min_allocations;
 	bool prometheus;
 	uint16_t prometheus_port;
+	struct tp_addr prometheus_address;	/* 127.0.0.1; without a port */
+	bool prometheus_username_labels;
+
+	/* where it comes from */
+	char *file;				/* NULL: none */
+	struct tp_list options;			/* of the command line */
+	struct tp_conf_entry *entry;
+	size_t entry_len;
 };
+
+/* What is wrong with a configuration, in the order of its lines. */
+struct tp_conf_problem {
+	bool error;		/* else a warning: the setting has no effect, or not the one expected */
+	unsigned int line;	/* 0: of the command line, or of the whole */
+	char *text;		/* "max-port: 70000 is not in 1..65535" */
+};
+
+struct tp_conf_report {
+	char *file;
+	struct tp_conf_problem *problem;
+	size_t len;
+	size_t errors, warnings;	/* all that were found; only the first TP_CONF_PROBLEMS are kept */
+};
+
+#define TP_CONF_PROBLEMS 200
+
+/* Every field at its default, without addresses, users and realm. NULL: no memory. */
+struct tp_conf *tp_conf_default(void);
+
+/*
+ * Reads `file` (NULL: none) and the options: "--key=value", "--key value", "--flag", and coturn's
+ * short ones ("-L 192.0.2.1"). An option replaces every line of the file with its key. 0, with warnings
+ * at most in the report; or -EINVAL, or what opening the file said, and the report says all of it.
+ * `report` is filled in any case, and freed by the caller.
+ */
+int tp_conf_load(const char *file, const char *const *options, size_t options_len, struct tp_conf **ret,
+		 struct tp_conf_report *report);
+
+/*
+ * Loads again what `old` was loaded from. Keys that need a restart keep their old value in `*ret`;
+ * `ret_summary` says in a sentence what changed and what waits for a restart. On an error nothing is
+ * changed and the sentence says why.
+ */
+int tp_conf_reload(const struct tp_conf *old, struct tp_conf **ret, struct tp_conf_report *report,
+		   char *ret_summary, size_t summary_size);
+
+/* The names of what differs, as that sentence. Returns how many of them a reload may not change. */
+size_t tp_conf_diff(const struct tp_conf *old, const struct tp_conf *conf, char *ret_summary, size_t summary_size);
+
+void tp_conf_free(struct tp_conf *conf);
+
+/* "turnserver.conf:12: error: max-port: ..." per line, and a closing line with the numbers. */
+void tp_conf_report_print(const struct tp_conf_report *report, FILE *out);
+void tp_conf_report_fini(struct tp_conf_report *report);
+
+/* The keys with their defaults, as --help shows them. */
+void tp_conf_print_keys(FILE *out);
+
+/* "192.0.2.1", "192.0.2.1-192.0.2.9", "192.0.2.0/24". 0; -EINVAL; -ERANGE where the ends are reversed. */
+int tp_range_parse(const char *text, struct tp_range *ret);
 
 #endif
