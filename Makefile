@@ -46,8 +46,9 @@ REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$(O)/tests/fuzz/replay_%,$(wildcard te
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(O)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 BPF_TEST_LIB := $(patsubst %.c,$(O)/obj/%.o,$(filter-out tests/bpf/test_%,$(wildcard tests/bpf/*.c tests/fixtures/*.c)))
-NET_TESTS := $(wildcard tests/netns/test_*.sh tests/interop/test_*)
-VM_TESTS := $(wildcard tests/vm/test_*.sh)
+PROGRAMS := $(if $(wildcard daemon/main.c),$(O)/turnpiked) $(if $(CTL_OBJ),$(O)/turnpikectl)
+NET_TESTS := $(if $(strip $(PROGRAMS)),$(wildcard tests/netns/test_*.sh tests/interop/test_*.sh))
+VM_TESTS := $(if $(strip $(PROGRAMS)),$(wildcard tests/vm/test_*.sh))
 LONG_TESTS := $(wildcard tests/long/test_*)
 FUZZ_SECONDS ?= 60
 RUN = tests/lib/runner --log $(O)/test-logs
@@ -55,8 +56,6 @@ RUN = tests/lib/runner --log $(O)/test-logs
 export O
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 BUILD_WITH = $(MAKE) --no-print-directory $(JOBS)
-
-PROGRAMS := $(if $(wildcard daemon/main.c),$(O)/turnpiked) $(if $(CTL_OBJ),$(O)/turnpikectl)
 
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -21,6 +21,7 @@ export PATH=$BUILD:/usr/local/sbin:/usr/sbin:/sbin:$PATH
 
 export TP_NS=tp$$ PYTHONPATH=$TOP/tests/lib PYTHONDONTWRITEBYTECODE=1
 
+PYTHON=/usr/bin/python3 # Debian's, whatever else is in PATH: aioice is its package
 USER_NAME=alice
 USER_PASSWORD=secret1
 REST_SECRET=rest-secret
@@ -283,8 +284,6 @@ relay_conf_common() {
 		use-auth-secret
 		static-auth-secret=$REST_SECRET
 		channel-numbers=rfc5766
-		allowed-peer-ip=10.90.0.0-10.90.255.255
-		allowed-peer-ip=fd90::-fd90:ffff:ffff:ffff:ffff:ffff:ffff:ffff
 		relay-threads=2
 		no-tls
 		no-dtls
@@ -324,12 +323,13 @@ relay_settled() { relay_answers || not_running "$RELAY_PID"; }
 
 ctl() { timeout 10 turnpikectl --socket "$SOCKET" "$@"; }
 
-# stat EXPRESSION: a number out of `turnpikectl --json stats`, in Python: stat 'd["allocations"]'
-stat() { ctl --json stats | python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
-list() { ctl --json list | python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
+# stats EXPRESSION: a value out of `turnpikectl --json stats`, in Python: stats 'd["allocations"]'
+stats() { ctl --json stats | "$PYTHON" -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
+listed() { ctl --json list | "$PYTHON" -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
 
-kernel_packets() { stat 'd["relayed"]["kernel"]["packets"]'; }
-user_packets() { stat 'd["relayed"]["user"]["packets"]'; }
+no_allocations() { [ "$(stats 'd["allocations"]')" = 0 ]; }
+kernel_packets() { stats 'd["relayed"]["kernel"]["packets"]'; }
+user_packets() { stats 'd["relayed"]["user"]["packets"]'; }
 
 # Ends the relay: exit status 0, and nothing left of it.
 relay_stop() {
@@ -412,9 +412,9 @@ uclient_in_user() {
 	at_least "$name: userspace relayed $((UC_SENT + UC_RECV)) packets" $((after - before)) $((UC_SENT + UC_RECV))
 }
 
-# rest_credentials [SECONDS [NAME]]: prints "username password" as the TURN REST API makes them.
+# rest_credentials SECONDS [NAME]: prints "username password" as the TURN REST API makes them.
 rest_credentials() {
 	local user
-	user=$(($(date +%s) + ${1:-3600})):${2:-$USER_NAME}
+	user=$(($(date +%s) + $1)):${2:-$USER_NAME}
 	printf '%s %s\n' "$user" "$(printf %s "$user" | openssl dgst -binary -sha1 -hmac "$REST_SECRET" | base64)"
 }

@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 240
+# The further habits of coturn's client, its other tools, and the RFC 3489 client of Debian's stun-client.
+# The relay has two addresses and two ports for RFC 5780.
+# shellcheck source=tests/lib/netns.sh
+. "$(dirname "$0")/../lib/netns.sh"
+
+# tool_says NAME TEXT COMMAND...: a tool whose exit status means nothing prints TEXT.
+tool_says() {
+	local name=$1 text=$2
+	shift 2
+	in_ns cl timeout 60 "$@" < /dev/null > "$WORK/tool.out" 2>&1
+	if grep -q "$text" "$WORK/tool.out"; then
+		pass "$name"
+	else
+		fail "$name"
+		note_file "$WORK/tool.out" 25
+	fi
+}
+
+ns_begin
+ns_up two
+peer_start "$PEER4" "$PEER6"
+ok "turnpiked starts" relay_start --listening-ip=10.90.1.3 --rfc5780 --mobility || finish
+
+uclient_passes "-g: DONT-FRAGMENT" -g -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
+uclient_passes "-D: padded ChannelData" -D -n 50 -m 1 -l 161 -e "$PEER4" "$SERVER4"
+uclient_passes "-G: extra requests" -G -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
+uclient_passes "-M: mobility" -M -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
+uclient_passes "-Z: dual allocation" -Z -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
+uclient_passes "-W: REST credentials of its own making" -W "$REST_SECRET" -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
+
+uclient -B -n 50 -m 2 -l 160 -e "$PEER4" "$SERVER4"
+at_least "-B: clients that disconnect at random were served" "${UC_SENT:-0}" 1
+uclient -I -n 20 -m 1 -c -l 160 -e "$PEER4" "$SERVER4"
+is "-I: without permission nothing is relayed to the client" "${UC_RECV:-none}" 0
+ok "and the daemon still answers" ctl status
+
+tool_says "turnutils_stunclient" "UDP reflexive addr: 10.90.1.2" turnutils_stunclient -L 10.90.1.2 "$SERVER4"
+tool_says "turnutils_natdiscovery: mapping" "Endpoint Independent Mapping\|No NAT" turnutils_natdiscovery -m -L 10.90.1.2 "$SERVER4"
+tool_says "turnutils_natdiscovery: filtering" "Endpoint Independent Filtering" turnutils_natdiscovery -f -L 10.90.1.2 "$SERVER4"
+ok "turnpiked ends, nothing is left" relay_stop
+finish

@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs inside the virtual machine, started by tests/vm/init: each suite's TAP and exit status into
+# /results. TP_TOP and TP_BUILD come by the kernel's command line.
+cd "$TP_TOP" || exit 1
+export O=$TP_BUILD
+uname -a
+for suite in "$TP_BUILD"/tests/bpf/test_* "$TP_TOP/tests/vm/relay.sh"; do
+	[ -x "$suite" ] || continue
+	name=$(basename "$suite" .sh)
+	echo "$(cut -d' ' -f1 /proc/uptime) $name"
+	timeout 120 "$suite" > "/results/$name.tap" 2>&1 < /dev/null
+	status=$?
+	echo "$status" > "/results/$name.status"
+done
+cut -d' ' -f1 /proc/uptime
+dmesg | grep -E 'BUG|WARNING|Oops|general protection' > /results/kernel-complaints
+exit 0
