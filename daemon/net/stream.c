@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "net/grant.h"
 #include "net/stream_internal.h"
 
 #define NS_PER_MS	1000000ull
@@ -49,7 +50,7 @@ struct tp_streams *tp_streams_new(const struct tp_stream_params *params)
 	CDS_INIT_LIST_HEAD(&streams->young_idle);
 	CDS_INIT_LIST_HEAD(&streams->held);
 	CDS_INIT_LIST_HEAD(&streams->work);
-	if (getrandom(&streams->prefix_seed, sizeof(streams->prefix_seed), 0) != sizeof(streams->prefix_seed)) {
+	if (getrandom(&streams->prefixes.seed, sizeof(uint64_t), 0) != sizeof(uint64_t)) {
 		free(streams);
 		return NULL;
 	}
@@ -96,26 +97,12 @@ void stream_touch(struct tp_stream *s)
 	cds_list_add_tail(&s->all, &s->streams->young_idle);
 }
 
-/* IPv4: the address; IPv6: the /64, which one subscriber has whole. */
-static uint32_t prefix_bucket(const struct tp_streams *streams, const struct tp_addr *addr)
-{
-	struct tp_addr prefix = *addr;
-
-	prefix.port = 0;
-	if (prefix.family == 6)
-		memset(prefix.ip + 8, 0, 8);
-	return (uint32_t)(tp_addr_hash(&prefix, streams->prefix_seed) % PREFIX_BUCKETS);
-}
-
 bool stream_charge_prefix(struct tp_stream *s)
 {
 	struct tp_streams *streams = s->streams;
-	uint32_t bucket = prefix_bucket(streams, &s->path.tuple.client);
 
-	streams->prefix[s->bucket]--;
-	streams->prefix[bucket]++;
-	s->bucket = bucket;
-	if (streams->prefix[bucket] <= streams->params.young_per_prefix)
+	s->bucket = tp_prefix_bucket(&streams->prefixes, &s->path.tuple.client);
+	if (++streams->prefixes.count[s->bucket] <= streams->params.young_per_prefix)
 		return true;
 	streams->counters.refused_prefix++;
 	return false;
@@ -136,8 +123,22 @@ bool stream_is_proxy(const struct tp_streams *streams, const struct tp_addr *add
 
 static void uncharge(struct tp_stream *s)
 {
-	s->streams->prefix[s->bucket]--;
+	if (s->bucket != BUCKET_UNKNOWN)
+		s->streams->prefixes.count[s->bucket]--;
 	s->streams->young--;
+}
+
+static void hold(struct tp_stream *s)
+{
+	int size = HELD_SEND_BUFFER;
+
+	uncharge(s);
+	s->held = true;
+	cds_list_del(&s->all);
+	cds_list_add(&s->all, &s->streams->held);
+	s->out.media_max = s->streams->params.media_max;
+	s->out.control_extra = s->streams->params.control_extra;
+	setsockopt(s->watch.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
 void stream_drop(struct tp_stream *s)
@@ -173,6 +174,8 @@ int tp_streams_send(struct tp_streams *streams, const struct tp_path *to, const 
 
 	if (!s || s->doomed)
 		return -ENOTCONN;
+	if (!s->held && tp_grants_allocation(data, size))
+		hold(s);
 	r = tp_outbox_put(&s->out, tp_frame_is_media(data, size), data, size);
 	if (r == -EAGAIN) {
 		streams->counters.media_dropped_packets++;
@@ -187,25 +190,15 @@ int tp_streams_send(struct tp_streams *streams, const struct tp_path *to, const 
 	return r;
 }
 
-void tp_streams_hold(struct tp_streams *streams, const struct tp_path *path, bool held)
+void tp_streams_release(struct tp_streams *streams, const struct tp_path *path)
 {
 	struct tp_stream *s = tp_conns_find(streams->params.conns, path->conn, TP_CONN_STREAM);
 
-	if (!s || s->held == held)
+	if (!s || !s->held)
 		return;
-	s->held = held;
-	if (held) {
-		int size = HELD_SEND_BUFFER;
-
-		uncharge(s);
-		cds_list_move(&s->all, &streams->held);
-		s->out.media_max = streams->params.media_max;
-		s->out.control_extra = streams->params.control_extra;
-		setsockopt(s->watch.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-		return;
-	}
+	s->held = false;
 	streams->young++;
-	streams->prefix[s->bucket]++;
+	streams->prefixes.count[s->bucket]++;
 	stream_touch(s);
 }
 

@@ -3,8 +3,8 @@
  * A worker's stream clients: TCP and TLS listeners, their connections, and what
  * bounds them. Everything is called on the worker's own thread.
  *
- * Every connection is young until the engine has made an allocation for it (the
- * owner says so by tp_streams_hold()). A young one has `hello_ms` for its first
+ * Every connection is young until the engine has made an allocation for it, which
+ * shows in what it answers (an Allocate or Refresh success). A young one has `hello_ms` for its first
  * message, handshakes included, and `idle_ms` from one message to the next; it
  * owns no buffer while nothing of a message is waiting, may not begin a message
  * of more than TP_STREAM_YOUNG_FRAME bytes, and counts against its source prefix.
@@ -35,7 +35,7 @@ struct tp_stream_params {
 	struct tp_loop *loop;
 	struct tp_conns *conns;
 	void *arg;
-	/* One message. The engine may send, hold and drop inside it. */
+	/* One message. The engine may send and release inside it. */
 	void (*input)(void *arg, const struct tp_path *from, const void *data, size_t size);
 	/* A connection that has given messages is gone. */
 	void (*closed)(void *arg, const struct tp_path *path);
@@ -59,8 +59,8 @@ int tp_streams_configure(struct tp_streams *streams, const struct tp_conf *conf,
 
 /* Queues a message. -ENOTCONN: the connection is gone; -EAGAIN: media was dropped; -ENOBUFS: it is being closed. */
 int tp_streams_send(struct tp_streams *streams, const struct tp_path *to, const void *data, size_t size);
-/* The connection has an allocation now, or has none any more. */
-void tp_streams_hold(struct tp_streams *streams, const struct tp_path *path, bool held);
+/* The connection's allocation ended, or moved away (tp_turn_io.client_gone): it is young again. */
+void tp_streams_release(struct tp_streams *streams, const struct tp_path *path);
 
 void tp_streams_flush(struct tp_streams *streams);
 /* Time-outs. Returns when to call it again at the latest, mono ns; UINT64_MAX: when something happens. */

@@ -9,12 +9,11 @@
 
 #include "net/framing.h"
 #include "net/outbox.h"
+#include "net/prefix.h"
 #include "net/stream.h"
 #include "net/tls_context.h"
 
-/* Two prefixes share a bucket by a chance of 1 in that, keyed by a secret; memory is the same whatever sources do. */
-#define PREFIX_BUCKETS	8192
-#define PREFIX_UNKNOWN	PREFIX_BUCKETS	/* a PROXY header will tell */
+#define BUCKET_UNKNOWN	UINT32_MAX	/* a PROXY header will tell whose it is */
 #define READ_SIZE	65536
 /* Of a young connection: answers that wait, and the kernel's part of them. */
 #define YOUNG_OUTBOX	8192
@@ -40,7 +39,7 @@ struct tp_stream {
 	bool more;		/* there is input that epoll does not know of: in `in` or in the TLS layer */
 	bool want_write;	/* the TLS layer waits to write */
 	uint32_t armed;		/* events asked for */
-	uint32_t bucket;	/* of its prefix */
+	uint32_t bucket;	/* of its prefix, or BUCKET_UNKNOWN */
 	SSL *ssl;
 	struct tp_tls_context *tls;
 	/* The beginning of a message whose end has not come. */
@@ -74,8 +73,7 @@ struct tp_streams {
 	bool proxy_any_port;		/* no tcp-proxy-port: proxies use the ordinary ones */
 	struct tp_range *proxy_from;
 	size_t proxy_from_len;
-	uint64_t prefix_seed;
-	uint32_t prefix[PREFIX_BUCKETS + 1];	/* young connections */
+	struct tp_prefixes prefixes;	/* of young connections */
 	struct tp_stream_counters counters;
 	uint8_t scratch[READ_SIZE];	/* one connection's input while it is delivered */
 };

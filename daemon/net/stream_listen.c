@@ -217,7 +217,7 @@ static struct tp_stream *make_stream(struct listener *l, int fd, const struct so
 	s->streams = streams;
 	s->watch = (struct tp_watch){ .fd = fd, .fn = stream_on_event, .arg = s };
 	s->armed = EPOLLIN;
-	s->bucket = PREFIX_UNKNOWN;
+	s->bucket = BUCKET_UNKNOWN;
 	s->state = STREAM_SNIFF;
 	tp_outbox_init(&s->out, YOUNG_OUTBOX, YOUNG_OUTBOX);
 	CDS_INIT_LIST_HEAD(&s->work);
@@ -262,7 +262,6 @@ static void take_in(struct listener *l, int fd, const struct sockaddr_storage *p
 	}
 	streams->counters.live++;
 	streams->young++;
-	streams->prefix[s->bucket]++;
 	s->deadline_ns = stream_now_ns() + streams->params.hello_ms * 1000000ull;
 	cds_list_add_tail(&s->all, &streams->young_hello);
 	if (!admit(l, s) || tp_loop_add(streams->params.loop, &s->watch, EPOLLIN)) {

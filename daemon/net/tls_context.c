@@ -11,6 +11,7 @@
 #include <openssl/x509v3.h>
 
 #include "conf.h"
+#include "net/dtls_bio.h"
 #include "net/tls_context.h"
 
 /* One certificate: OpenSSL wants separate contexts for streams and datagrams. */
@@ -148,6 +149,8 @@ static SSL_CTX *make_ssl_ctx(bool dtls, const struct tp_conf *conf, const char *
 		SSL_CTX_free(ssl_ctx);
 		return NULL;
 	}
+	if (dtls)
+		tp_dtls_cookies_enable(ssl_ctx);
 	SSL_CTX_set_tlsext_servername_callback(ssl_ctx, on_sni);
 	SSL_CTX_set_tlsext_servername_arg(ssl_ctx, owner);
 	return ssl_ctx;

@@ -32,8 +32,7 @@ struct lab {
 	unsigned int inputs, closes;
 	size_t last_size;
 	struct tp_path last;		/* of the last message */
-	bool hold;			/* the engine makes an allocation for whoever speaks */
-	bool mute;			/* the engine does not answer */
+	bool hold;			/* the engine makes an allocation: it answers with an Allocate success */
 	bool (*until)(struct lab *lab, void *arg);
 	void *arg;
 	uint64_t deadline_ns;
@@ -48,12 +47,11 @@ static void lab_input(void *arg, const struct tp_path *from, const void *data, s
 	lab->inputs++;
 	lab->last = *from;
 	lab->last_size = size;
-	if (lab->hold)
-		tp_streams_hold(lab->streams, from, true);
-	if (lab->mute || size < 20 || *(const uint8_t *)data > 3)
+	if (size < 20 || *(const uint8_t *)data > 3)
 		return;
 	memcpy(answer, data, 20);
-	answer[0] = answer[1] = 1;
+	answer[0] = 1;
+	answer[1] = lab->hold ? 3 : 1;
 	answer[2] = answer[3] = 0;
 	tp_streams_send(lab->streams, from, answer, 20);
 }

@@ -156,10 +156,9 @@ static void test_time_outs(void)
 	check(lab_get_answers(&lab, idle, 1), "one without, that has spoken");
 	check(closed(&lab, idle) && lab_counters(&lab).timed_out == 3, "is closed when it has been idle");
 	check(lab_counters(&lab).live == 1, "the one with an allocation stays");
-	tp_streams_hold(lab.streams, &(struct tp_path){ .conn = lab.last.conn }, false);
 	send(held, lab_binding, 20, 0);
 	check(lab_get_answers(&lab, held, 1), "it goes on");
-	tp_streams_hold(lab.streams, &lab.last, false);
+	tp_streams_release(lab.streams, &lab.last);
 	check(closed(&lab, held) && lab_until(&lab, nobody, NULL), "until its allocation has ended and it is idle");
 	lab_fini(&lab);
 }

@@ -3,68 +3,12 @@
  * TLS and DTLS contexts: versions, SNI, ALPN (RFC 7443), bad files, and the swap
  * under live connections. Client and server talk through memory.
  */
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include "conf.h"
+#include "lib/certificates.h"
 #include "lib/tap.h"
 #include "net/tls_context.h"
-
-static char dir[] = "/tmp/tp-tls-XXXXXX";
-
-static char *path_of(const char *name, const char *suffix)
-{
-	char *path;
-
-	return asprintf(&path, "%s/%s.%s", dir, name, suffix) < 0 ? NULL : path;
-}
-
-static void write_key(const char *name, EVP_PKEY *key, const char *password)
-{
-	char *path = path_of(name, "key");
-	FILE *f = fopen(path, "w");
-
-	PEM_write_PrivateKey(f, key, password ? EVP_aes_128_cbc() : NULL, (const unsigned char *)password,
-			     password ? (int)strlen(password) : 0, NULL, NULL);
-	fclose(f);
-	free(path);
-}
-
-/* A self-signed certificate for DNS:name.test and its key. */
-static void make_cert(const char *name, const char *password)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = X509_new();
-	X509V3_CTX ctx;
-	X509_EXTENSION *ext;
-	char *path = path_of(name, "pem"), san[80];
-	FILE *f = fopen(path, "w");
-
-	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), -60);
-	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-	X509_set_pubkey(x, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
-	X509_set_issuer_name(x, X509_get_subject_name(x));
-	snprintf(san, sizeof(san), "DNS:%s.test", name);
-	X509V3_set_ctx_nodb(&ctx);
-	X509V3_set_ctx(&ctx, x, x, NULL, NULL, 0);
-	ext = X509V3_EXT_conf_nid(NULL, &ctx, NID_subject_alt_name, san);
-	X509_add_ext(x, ext, -1);
-	X509_EXTENSION_free(ext);
-	X509_sign(x, key, EVP_sha256());
-	PEM_write_X509(f, x);
-	fclose(f);
-	write_key(name, key, password);
-	X509_free(x);
-	EVP_PKEY_free(key);
-	free(path);
-}
 
 struct pair {
 	SSL_CTX *client_ctx;
@@ -197,7 +141,7 @@ static void check_refused(struct tp_conf *conf, const char *needle, const char *
 static void test_refused(const struct tp_conf *good)
 {
 	struct tp_conf conf = *good;
-	char *other = path_of("two", "key");
+	char *other = cert_path("two", "key");
 
 	conf.cert = (char *)"/nonexistent.pem";
 	check_refused(&conf, "/nonexistent.pem: ", "a certificate that is not there is named");
@@ -263,16 +207,16 @@ int main(void)
 	char *certs[] = { NULL }, *pkeys[] = { NULL };
 	struct tp_conf conf = { .pkey_pwd = (char *)"secret" };
 	struct tp_tls_context *ctx;
-	char err[256] = "", command[64];
+	char err[256] = "";
 
-	if (!mkdtemp(dir))
+	if (!cert_begin())
 		return 1;
-	make_cert("one", "secret");
-	make_cert("two", NULL);
-	conf.cert = path_of("one", "pem");
-	conf.pkey = path_of("one", "key");
-	certs[0] = path_of("two", "pem");
-	pkeys[0] = path_of("two", "key");
+	cert_make("one", "secret");
+	cert_make("two", NULL);
+	conf.cert = cert_path("one", "pem");
+	conf.pkey = cert_path("one", "key");
+	certs[0] = cert_path("two", "pem");
+	pkeys[0] = cert_path("two", "key");
 	conf.certs = (struct tp_list){ certs, 1 };
 	conf.pkeys = (struct tp_list){ pkeys, 1 };
 	ctx = tp_tls_context_new(&conf, err, sizeof(err));
@@ -284,8 +228,6 @@ int main(void)
 	test_refused(&conf);
 	test_swap(&conf);
 	free(conf.cert), free(conf.pkey), free(certs[0]), free(pkeys[0]);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	if (system(command))
-		return 1;
+	cert_end();
 	return done();
 }
