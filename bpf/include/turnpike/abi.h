@@ -157,8 +157,8 @@ struct tp_rule {
 	__be16 peer_port;	/* zero but in TP_FLOW_CHANNEL */
 	__be16 channel;		/* TP_FLOW_CHANNEL: the number */
 	__be16 zero;
-	__u32 client_hop;	/* index of tp1_hops, 0 is none: pass up */
-	__u32 peer_hop;
+	__u32 client_hop;	/* index of tp1_hops, 0 is none: pass up. The one exception to immutable: */
+	__u32 peer_hop;		/* an aligned word each, stored anew when the route to the address changes */
 	__u32 police;		/* index of tp1_police, 0 is no limit */
 	__u32 slot_zero;	/* zero */
 	__be32 external_ip4;	/* what XOR-PEER-ADDRESS shows for a peer that is relayed here and
@@ -209,6 +209,8 @@ TP_ABI_SIZE(struct tp_police, 32);
 
 /* tp_hop.flags */
 #define TP_HOP_VALID	0x1	/* the neighbour is resolved and the link is up */
+#define TP_HOP_XDP_XMIT	0x2	/* XDP on another device can redirect to this one. Without it XDP sends only what
+				 * leaves by the device it came by, else passes up (NO_HOP); tc does not care */
 
 /*
  * Where a leg's packets go on the wire, and where its packets must come from:
