@@ -118,7 +118,7 @@ struct tp_conf {
 	uint8_t default_family;			/* allocation-default-address-family: 4, 6, or 0 keep the client's */
 	struct tp_range *allowed, *denied;
 	size_t allowed_len, denied_len;
-	bool allow_loopback_peers, no_multicast_peers;
+	bool allow_loopback_peers;
 	struct tp_alternate *alternate;
 	size_t alternate_len;
 	char *alternate_domain;
@@ -177,8 +177,8 @@ struct tp_conf *tp_conf_default(void);
 /*
  * Reads `file` (NULL: none) and the options: "--key=value", "--key value", "--flag", and coturn's
  * short ones ("-L 192.0.2.1"). An option replaces every line of the file with its key. 0, with warnings
- * at most in the report; or -EINVAL, or what opening the file said, and the report says all of it.
- * `report` is filled in any case, and freed by the caller.
+ * at most in the report; -EINVAL and the report says all of it; -ENOMEM. `report` is filled in any case,
+ * and the caller frees what is in it.
  */
 int tp_conf_load(const char *file, const char *const *options, size_t options_len, struct tp_conf **ret,
 		 struct tp_conf_report *report);
