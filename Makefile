@@ -201,6 +201,7 @@ bugprone-signed-char-misuse,bugprone-suspicious-mem*,bugprone-suspicious-semicol
 clang-analyzer-deadcode.*,misc-redundant-expression,misc-misplaced-const
 
 lint: $(SKELETONS) ## cppcheck, clang-tidy, shellcheck, pylint: clean, or it fails
+	@tools/deps lint
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --suppress=missingIncludeSystem \
 		--library=tests/lib/cppcheck.cfg --enable=warning,portability -Ibpf/include -Idaemon daemon tools
 	printf '%s\n' $(DAEMON_SRC) | xargs -P 2 -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" \

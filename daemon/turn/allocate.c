@@ -11,7 +11,7 @@
 struct wanted {
 	uint8_t families[2];	/* 4 and 6; the second one is 0 unless both are wanted */
 	bool even, reserve;
-	bool has_token;
+	bool has_token, mobile;
 	uint64_t token;
 	uint32_t lifetime_s;
 };
@@ -66,6 +66,19 @@ static int check_even_port(const struct tp_request *req, int additional, struct 
 	return w->reserve && additional ? TP_STUN_E_BAD_REQUEST : 0;
 }
 
+/* RFC 8016 section 3.1: an empty MOBILITY-TICKET asks for one. */
+static int check_ticket(const struct tp_request *req, struct wanted *w)
+{
+	struct tp_stun_attr attr;
+
+	if (!tp_stun_find(req->msg, TP_STUN_ATTR_MOBILITY_TICKET, &attr))
+		return 0;
+	if (!req->turn->conf->mobility)
+		return TP_STUN_E_MOBILITY_FORBIDDEN;
+	w->mobile = true;
+	return attr.size ? TP_STUN_E_BAD_REQUEST : 0;
+}
+
 /* Points 6, 7 and 9. Without a request for a family it is IPv4, or what allocation-default-address-family says. */
 static int choose_families(const struct tp_request *req, int requested, int additional, struct wanted *w)
 {
@@ -108,6 +121,8 @@ static int request_parse(const struct tp_request *req, struct wanted *w)
 		code = choose_families(req, requested, additional, w);
 	if (!code)
 		code = check_even_port(req, additional, w);
+	if (!code)
+		code = check_ticket(req, w);
 	w->lifetime_s = tp_request_lifetime(req, &bad);
 	if (!code && bad)
 		code = TP_STUN_E_BAD_REQUEST;
@@ -144,6 +159,7 @@ static void reply_success(const struct tp_request *req, struct tp_allocation *a)
 		tp_stun_put(&w, TP_STUN_ATTR_RESERVATION_TOKEN, &a->reservation_token, sizeof(a->reservation_token));
 	if (a->partial_error)
 		put_address_error(&w, a->partial_family, a->partial_error);
+	tp_ticket_put(req, a, &w);
 	tp_reply_send(req, &w);
 }
 
@@ -165,8 +181,11 @@ static int error_of(const struct tp_request *req, int err)
 static int open_relays(const struct tp_request *req, struct tp_allocation *a, const struct wanted *w)
 {
 	const struct tp_tuple *tuple = &req->from->tuple;
-	int err = tp_relay_open(a, w->families[0], w->even, tuple), second;
+	int err, second;
 
+	if (w->reserve)
+		return tp_reservation_make(a, w->families[0], req);
+	err = tp_relay_open(a, w->families[0], w->even, tuple);
 	if (!w->families[1])
 		return err;
 	second = tp_relay_open(a, w->families[1], w->even, tuple);
@@ -183,14 +202,18 @@ static int open_relays(const struct tp_request *req, struct tp_allocation *a, co
 static void allocate_new(const struct tp_request *req, const struct wanted *w)
 {
 	struct tp_allocation *a;
-	int err;
+	int err = -ENOSPC;
 
-	a = tp_allocation_new(req->turn, req->identity, &err);
+	if (w->has_token)
+		a = tp_reservation_take(req, w->token);
+	else
+		a = tp_allocation_new(req->turn, req->identity, &err);
 	if (!a) {
 		tp_reply_error(req, error_of(req, err));
 		return;
 	}
-	err = open_relays(req, a, w);
+	a->mobile = w->mobile;
+	err = w->has_token ? 0 : open_relays(req, a, w);
 	for (unsigned int i = 0; i < 2; i++)
 		a->relays[i].expires_ns = req->now->mono_ns + w->lifetime_s * TP_NS_PER_S;
 	if (!err)
@@ -232,6 +255,8 @@ void tp_allocate_request(struct tp_request *req)
 		tp_reply_error(req, code);
 		return;
 	}
+	if (tp_alternate_redirect(req))
+		return;
 	if (req->turn->drain) {
 		req->turn->counters.capacity_reached++;
 		tp_reply_error(req, TP_STUN_E_INSUFFICIENT_CAPACITY);

@@ -99,8 +99,7 @@ uint64_t tp_allocation_expires_ns(const struct tp_allocation *a)
 
 static void allocation_expired(struct tp_timer *timer, uint64_t now_ns);
 
-/* -ENOMEM only where the timer was not set yet. */
-static int timer_follow(struct tp_allocation *a)
+int tp_allocation_schedule(struct tp_allocation *a)
 {
 	uint64_t first = UINT64_MAX;
 
@@ -130,7 +129,7 @@ int tp_allocation_start(struct tp_allocation *a, const struct tp_path *path, con
 {
 	struct tp_turn *turn = a->turn;
 
-	if (timer_follow(a))
+	if (tp_allocation_schedule(a))
 		return -ENOMEM;
 	a->owner = tp_owner_add_tuple(turn->registry, turn->worker, a, &path->tuple);
 	if (!a->owner)
@@ -158,7 +157,7 @@ void tp_allocation_set_life(struct tp_relay *relay, uint64_t expires_ns)
 	relay->expires_ns = expires_ns;
 	if (a->state != TP_ALLOCATION_LIVE)
 		return;
-	timer_follow(a);
+	tp_allocation_schedule(a);
 	tp_flow_tell_send(relay);
 	for (struct tp_permission *p = a->permissions; p; p = p->next) {
 		if (p->relay == relay)
@@ -200,6 +199,7 @@ void tp_allocation_end(struct tp_allocation *a)
 		return;
 	a->state = TP_ALLOCATION_ENDED;
 	tp_timer_clear(&turn->timers, &a->timer);
+	tp_allocation_forget_old(a);
 	tp_owner_remove(turn->registry, &a->owner);
 	tp_owner_remove(turn->registry, &a->id_owner);
 	tp_owner_remove(turn->registry, &a->reservation_owner);
@@ -226,7 +226,7 @@ void tp_allocation_end_relay(struct tp_relay *relay)
 		return;
 	}
 	relay_kill(relay);
-	timer_follow(a);
+	tp_allocation_schedule(a);
 	tp_allocation_reap(a);
 }
 

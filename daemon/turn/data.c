@@ -240,7 +240,7 @@ void tp_turn_peer_input(struct tp_turn *turn, struct tp_allocation *a, struct tp
 	struct tp_channel *c;
 	int total;
 
-	if (a->state != TP_ALLOCATION_LIVE || size > TP_DATAGRAM_SIZE - DATA_OVERHEAD)
+	if (a->state != TP_ALLOCATION_LIVE || !tp_allocation_attached(a) || size > TP_DATAGRAM_SIZE - DATA_OVERHEAD)
 		return;
 	p = tp_permission_find(a, peer);
 	if (!tp_permission_alive(p, now->mono_ns) || p->relay->socket != socket) {
@@ -312,8 +312,8 @@ int tp_turn_icmp_input(struct tp_turn *turn, const struct tp_addr *relayed, cons
 		return (int)owner->worker;
 	a = owner->allocation;
 	/* The permission is of the quoted destination, not of the router that reports. */
-	if (a->state != TP_ALLOCATION_LIVE || !tp_permission_alive(tp_permission_find(a, peer), now->mono_ns) ||
-	    !icmp_admit(a, now->mono_ns))
+	if (a->state != TP_ALLOCATION_LIVE || !tp_allocation_attached(a) ||
+	    !tp_permission_alive(tp_permission_find(a, peer), now->mono_ns) || !icmp_admit(a, now->mono_ns))
 		return TP_TURN_DONE;
 	icmp_value(relayed->family, type, code, data, value);
 	indication_begin(turn, &w, peer);

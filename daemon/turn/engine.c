@@ -143,11 +143,14 @@ static int stun_request(struct tp_request *req)
 {
 	struct tp_turn *turn = req->turn;
 
-	if (req->msg->method != TP_STUN_BINDING)
+	if (req->msg->method != TP_STUN_BINDING && !req->msg->classic)
 		return tp_request_handle(req);
+	if (req->msg->method != TP_STUN_BINDING || turn->conf->no_stun) {
+		turn->counters.malformed++;
+		return TP_TURN_DONE;
+	}
 	turn->counters.binding_requests++;
-	if (!turn->conf->no_stun)
-		tp_binding_request(req);
+	tp_binding_request(req);
 	return TP_TURN_DONE;
 }
 
@@ -156,7 +159,7 @@ static int stun_indication(struct tp_request *req)
 {
 	const struct tp_owner *owner;
 
-	if (req->msg->method != TP_STUN_SEND)
+	if (req->msg->method != TP_STUN_SEND || req->msg->classic)
 		return TP_TURN_DONE;
 	owner = tp_owner_find_tuple(req->turn->registry, &req->from->tuple);
 	if (!owner) {
@@ -166,6 +169,7 @@ static int stun_indication(struct tp_request *req)
 	if (owner->worker != req->turn->worker)
 		return (int)owner->worker;
 	req->allocation = owner->allocation;
+	tp_allocation_heard(req->allocation, &req->from->tuple);
 	tp_send_indication(req);
 	return TP_TURN_DONE;
 }
@@ -176,7 +180,7 @@ static int stun_input(struct tp_turn *turn, const struct tp_path *from, const vo
 	struct tp_stun_msg msg;
 	struct tp_request req = { .turn = turn, .from = from, .msg = &msg, .fields = fields, .now = now };
 
-	if (tp_stun_parse(data, size, &msg) || msg.classic) {
+	if (tp_stun_parse(data, size, &msg) || (msg.classic && !turn->conf->rfc3489)) {
 		turn->counters.malformed++;
 		return TP_TURN_DONE;
 	}
@@ -203,6 +207,7 @@ static int channel_data_input(struct tp_turn *turn, const struct tp_path *from, 
 	}
 	if (owner->worker != turn->worker)
 		return (int)owner->worker;
+	tp_allocation_heard(owner->allocation, &from->tuple);
 	tp_channel_data_input(turn, owner->allocation, data, size, stream, fields, now);
 	return TP_TURN_DONE;
 }
@@ -230,10 +235,16 @@ void tp_turn_conn_closed(struct tp_turn *turn, const struct tp_path *path, const
 	if (!owner || owner->worker != turn->worker)
 		return;
 	a = owner->allocation;
+	if (a->old_owner && a->old_path.conn == path->conn && tp_tuple_equal(&a->old_path.tuple, &path->tuple)) {
+		a->old_path.conn = NULL;
+		tp_allocation_forget_old(a);
+		return;
+	}
 	if (a->path.conn != path->conn)
 		return;
 	a->path.conn = NULL;	/* it is gone already: no client_gone() about it */
-	tp_allocation_end(a);
+	if (!tp_allocation_detach(a))
+		tp_allocation_end(a);
 }
 
 uint64_t tp_turn_tick(struct tp_turn *turn, const struct tp_now *now)

@@ -8,6 +8,7 @@
  *   data.c        Send, Data, ChannelData, ICMP: what userspace relays itself
  *   allocation.c permission.c channel.c   the state, and its end
  *   flow.c        what the data path is told
+ *   mobility.c reservation.c alternate.c   tickets, tokens, redirection
  *   relay_addr.c  choice of relayed addresses and ports, external-ip
  *   peer_policy.c which peers are allowed
  *
@@ -69,7 +70,14 @@ struct tp_allocation {
 	uint64_t created_ns;
 
 	struct tp_path path;
-	struct tp_owner *owner;		/* of path.tuple */
+	struct tp_owner *owner;		/* of path.tuple; NULL while it waits for its ticket without a connection */
+	/* The 5-tuple that it moved away from, usable until the client is heard on the new one; see mobility.c. */
+	struct tp_path old_path;
+	struct tp_owner *old_owner;
+	struct tp_timer old_timer;
+	struct tp_stun_id move_id;	/* recognises a retransmitted Refresh that moved it */
+	bool mobile;			/* it has tickets */
+	uint32_t ticket;		/* the latest one's number */
 	struct tp_owner *id_owner;	/* for tickets */
 	struct tp_stun_id allocate_id;	/* recognises a retransmitted Allocate */
 
@@ -142,6 +150,7 @@ struct tp_turn {
 	struct tp_flow_slot *graves, **graves_end;	/* removed flows, oldest first */
 
 	unsigned int alternate_next;
+	uint64_t response_port_tat_ns;		/* rate limit of answers to RESPONSE-PORT */
 	uint8_t random[256];
 	size_t random_left;
 	struct tp_turn_counters counters;
@@ -180,11 +189,14 @@ void tp_reply_unknown(const struct tp_request *req, const uint16_t *types, size_
 int tp_request_family(const struct tp_request *req, uint16_t type);
 uint32_t tp_request_lifetime(const struct tp_request *req, bool *ret_bad);
 
+bool tp_request_authenticate(struct tp_request *req, struct tp_identity *identity); /* false: it is answered */
+
 /* --- the requests --- */
 
-void tp_binding_request(struct tp_request *req);
+void tp_binding_request(struct tp_request *req);	/* discovery.c */
 void tp_allocate_request(struct tp_request *req);
 void tp_refresh_request(struct tp_request *req);
+bool tp_refresh_by_ticket(struct tp_request *req);	/* false: it has none */
 void tp_create_permission_request(struct tp_request *req);
 void tp_channel_bind_request(struct tp_request *req);
 
@@ -200,6 +212,8 @@ struct tp_allocation *tp_allocation_new(struct tp_turn *turn, const struct tp_id
 /* Registers it under its 5-tuple. -EEXIST, -ENOMEM. */
 int tp_allocation_start(struct tp_allocation *a, const struct tp_path *path, const struct tp_stun_id *id,
 			const struct tp_now *now);
+/* Sets the timer to the earliest end of its addresses. -ENOMEM only where it was not set yet. */
+int tp_allocation_schedule(struct tp_allocation *a);
 void tp_allocation_end(struct tp_allocation *a);	/* `a` may be gone afterwards */
 void tp_allocation_end_relay(struct tp_relay *relay);	/* the last one ends the allocation */
 void tp_allocation_set_life(struct tp_relay *relay, uint64_t expires_ns);
@@ -237,6 +251,37 @@ void tp_flow_retell(struct tp_allocation *a);		/* under the allocation's new 5-t
 void tp_flow_traffic(const struct tp_allocation *a, struct tp_flow_traffic *ret); /* kernel: live and harvested */
 void tp_flow_harvest(struct tp_turn *turn);
 void tp_traffic_add(struct tp_flow_traffic *sum, const struct tp_flow_traffic *more);
+
+/* Can anything be sent to its client? Not while it waits for its ticket without a connection. */
+static inline bool tp_allocation_attached(const struct tp_allocation *a)
+{
+	return a->owner != NULL;
+}
+
+/* --- mobility.c --- */
+
+/* MOBILITY-TICKET of a request: 0 absent, 1 empty, 2 a ticket of a live allocation here or elsewhere, -EBADMSG. */
+int tp_ticket_find(const struct tp_request *req, const struct tp_owner **ret_owner, uint32_t *ret_number);
+void tp_ticket_put(const struct tp_request *req, const struct tp_allocation *a, struct tp_stun_writer *w);
+/* Moves the request's allocation to its 5-tuple. -ENOMEM. */
+int tp_allocation_move(struct tp_allocation *a, const struct tp_request *req);
+/* The client was heard on `path`: if that is the new one, the old one is over. */
+void tp_allocation_heard(struct tp_allocation *a, const struct tp_tuple *tuple);
+void tp_allocation_forget_old(struct tp_allocation *a);
+/* A stream ended: wait for the ticket. False: there is none to wait for. */
+bool tp_allocation_detach(struct tp_allocation *a);
+
+/* --- reservation.c --- */
+
+/* EVEN-PORT with R: opens both ports; the higher one waits for its token. As tp_relay_open(), -EDQUOT, -ENOMEM. */
+int tp_reservation_make(struct tp_allocation *a, uint8_t family, const struct tp_request *req);
+/* The allocation that waits for a token, its user's, taken out of waiting; NULL: not valid any more. */
+struct tp_allocation *tp_reservation_take(const struct tp_request *req, uint64_t token);
+
+/* --- alternate.c --- */
+
+/* Answers an Allocate with 300 where clients are sent elsewhere; false: it is served here. */
+bool tp_alternate_redirect(const struct tp_request *req);
 
 /* --- relay_addr.c --- */
 

@@ -141,7 +141,7 @@ uint32_t tp_request_lifetime(const struct tp_request *req, bool *ret_bad)
 }
 
 /* Answers for the request where it is not authenticated; true where it is. */
-static bool request_authenticate(struct tp_request *req, struct tp_identity *identity)
+bool tp_request_authenticate(struct tp_request *req, struct tp_identity *identity)
 {
 	struct tp_turn_counters *counters = &req->turn->counters;
 
@@ -187,6 +187,9 @@ static bool request_acceptable(struct tp_request *req)
 	}
 	if (req->msg->method == TP_STUN_ALLOCATE)
 		return true;
+	/* A Refresh from a new 5-tuple may bring the ticket of its allocation. */
+	if (!req->allocation && req->msg->method == TP_STUN_REFRESH && tp_refresh_by_ticket(req))
+		return false;
 	if (!req->allocation) {
 		req->turn->counters.mismatched++;
 		tp_reply_error(req, TP_STUN_E_ALLOCATION_MISMATCH);
@@ -197,6 +200,9 @@ static bool request_acceptable(struct tp_request *req)
 		tp_reply_error(req, TP_STUN_E_WRONG_CREDENTIALS);
 		return false;
 	}
+	/* The Refresh that moved it, retransmitted, does not say that the client has our answer. */
+	if (memcmp(&req->allocation->move_id, &req->msg->id, sizeof(req->msg->id)))
+		tp_allocation_heard(req->allocation, &req->from->tuple);
 	return true;
 }
 
@@ -244,18 +250,34 @@ static bool is_turn_request(uint16_t method)
 	       method == TP_STUN_CHANNEL_BIND;
 }
 
+/* From a new 5-tuple: a ticket or a reservation token says whose worker it is for. */
+static const struct tp_owner *owner_by_token(const struct tp_request *req)
+{
+	const struct tp_owner *owner = NULL;
+	struct tp_stun_attr attr;
+	uint64_t token;
+	uint32_t number;
+
+	if (req->msg->method == TP_STUN_REFRESH && tp_ticket_find(req, &owner, &number) >= 0)
+		return owner;
+	if (req->msg->method != TP_STUN_ALLOCATE ||
+	    !tp_stun_find(req->msg, TP_STUN_ATTR_RESERVATION_TOKEN, &attr) || attr.size != sizeof(token))
+		return NULL;
+	memcpy(&token, tp_stun_value(req->msg, &attr), sizeof(token));
+	return tp_owner_find_number(req->turn->registry, TP_OWNER_RESERVATION, token);
+}
+
 /* The worker that owns what the request is about, where it is another one's. */
 static int request_owner(struct tp_request *req)
 {
 	struct tp_turn *turn = req->turn;
 	const struct tp_owner *owner = tp_owner_find_tuple(turn->registry, &req->from->tuple);
 
+	if (owner && owner->worker == turn->worker)
+		req->allocation = owner->allocation;
 	if (!owner)
-		return TP_TURN_DONE;
-	if (owner->worker != turn->worker)
-		return (int)owner->worker;
-	req->allocation = owner->allocation;
-	return TP_TURN_DONE;
+		owner = owner_by_token(req);
+	return !owner || owner->worker == turn->worker ? TP_TURN_DONE : (int)owner->worker;
 }
 
 int tp_request_handle(struct tp_request *req)
@@ -272,7 +294,7 @@ int tp_request_handle(struct tp_request *req)
 	if (owner != TP_TURN_DONE)
 		return owner;
 	request_count(req);
-	if (request_authenticate(req, &identity) && request_acceptable(req))
+	if (tp_request_authenticate(req, &identity) && request_acceptable(req))
 		request_dispatch(req);
 	explicit_bzero(identity.key, sizeof(identity.key));
 	return TP_TURN_DONE;

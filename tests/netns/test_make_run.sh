@@ -6,9 +6,7 @@
 # shellcheck source=tests/lib/netns.sh
 . "$(dirname "$0")/../lib/netns.sh"
 
-# shellcheck disable=SC2317 # called by wait_for and ok
 says() { grep -q "$1" "$WORK/run.out"; }
-# shellcheck disable=SC2317
 says_or_ended() { says "$1" || not_running "$2"; }
 names() { ip netns list | grep -c "^tp$1-"; }
 

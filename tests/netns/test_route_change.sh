@@ -55,7 +55,6 @@ topology() {
 }
 
 # In place of the library's: one address each, no IPv6.
-# shellcheck disable=SC2317 # called by relay_start
 relay_conf() {
 	relay_conf_common
 	echo "listening-ip=$SERVER4"

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ALTERNATE-SERVER (RFC 8489 section 10): configured alternates take every new
+ * allocation in turn. Asked after authentication, so that nobody is redirected by
+ * a forged answer, and a redirect is no reflector.
+ */
+#include <string.h>
+
+#include "turn/engine.h"
+
+/* Section 14.15: of the client's address family. tls-alternate-server is for clients on TLS or DTLS. */
+static bool alternate_fits(const struct tp_alternate *alternate, const struct tp_tuple *tuple)
+{
+	bool tls = tuple->transport == TP_TLS || tuple->transport == TP_DTLS;
+
+	return alternate->addr.family == tuple->client.family && (alternate->kind == TP_ALT_TLS) == tls;
+}
+
+static const struct tp_alternate *alternate_next(struct tp_turn *turn, const struct tp_tuple *tuple)
+{
+	const struct tp_conf *conf = turn->conf;
+
+	for (size_t i = 0; i < conf->alternate_len; i++) {
+		const struct tp_alternate *alternate = &conf->alternate[turn->alternate_next++ % conf->alternate_len];
+
+		if (alternate_fits(alternate, tuple))
+			return alternate;
+	}
+	return NULL;
+}
+
+bool tp_alternate_redirect(const struct tp_request *req)
+{
+	const struct tp_alternate *alternate = alternate_next(req->turn, &req->from->tuple);
+	const char *domain = req->turn->conf->alternate_domain;
+	uint8_t buf[TP_RESPONSE_SIZE];
+	struct tp_stun_writer w;
+
+	if (!alternate)
+		return false;
+	tp_reply_begin(req, &w, buf, TP_STUN_ERROR);
+	tp_stun_put_error(&w, TP_STUN_E_TRY_ALTERNATE, NULL);
+	tp_stun_put_addr(&w, TP_STUN_ATTR_ALTERNATE_SERVER, &alternate->addr);
+	/* Section 14.16: what the client checks the other server's certificate against. */
+	if (domain && alternate->kind == TP_ALT_TLS)
+		tp_stun_put(&w, TP_STUN_ATTR_ALTERNATE_DOMAIN, domain, strlen(domain));
+	tp_reply_send(req, &w);
+	return true;
+}
