@@ -5,13 +5,12 @@
 cd "$TP_TOP" || exit 1
 export O=$TP_BUILD
 uname -a
-for suite in "$TP_BUILD"/tests/bpf/test_* "$TP_TOP/tests/vm/relay.sh"; do
+for suite in "$TP_BUILD"/tests/bpf/test_* "$TP_TOP/tests/vm/relay.sh" "$TP_TOP/tests/vm/vlan.sh"; do
 	[ -x "$suite" ] || continue
 	name=$(basename "$suite" .sh)
 	echo "$(cut -d' ' -f1 /proc/uptime) $name"
 	timeout 120 "$suite" > "/results/$name.tap" 2>&1 < /dev/null
-	status=$?
-	echo "$status" > "/results/$name.status"
+	echo "$?" > "/results/$name.status"
 done
 cut -d' ' -f1 /proc/uptime
 dmesg | grep -E 'BUG|WARNING|Oops|general protection' > /results/kernel-complaints
