@@ -101,6 +101,21 @@ static int want_listener(struct tp_streams *streams, const struct tp_addr *addr,
 	return r;
 }
 
+/* tcp-proxy-port=PORT is on every listening address, IP:PORT on that one. */
+static int want_proxy(struct tp_streams *streams, const struct tp_conf *conf, struct cds_list_head *wanted,
+		      struct cds_list_head *opened, struct tp_addr *ret_addr)
+{
+	size_t len = !conf->tcp_proxy.port ? 0 : conf->tcp_proxy.family ? 1 : conf->listen_len;
+	int r = 0;
+
+	for (size_t i = 0; i < len && !r; i++) {
+		*ret_addr = conf->tcp_proxy.family ? conf->tcp_proxy : conf->listen[i];
+		ret_addr->port = conf->tcp_proxy.port;
+		r = want_listener(streams, ret_addr, true, wanted, opened);
+	}
+	return r;
+}
+
 static int want_all(struct tp_streams *streams, const struct tp_conf *conf, struct cds_list_head *wanted,
 		    struct cds_list_head *opened, struct tp_addr *ret_addr)
 {
@@ -115,11 +130,7 @@ static int want_all(struct tp_streams *streams, const struct tp_conf *conf, stru
 		ret_addr->port = conf->tls_listening_port;
 		r = want_listener(streams, ret_addr, false, wanted, opened);
 	}
-	if (!r && conf->tcp_proxy.family) {
-		*ret_addr = conf->tcp_proxy;
-		r = want_listener(streams, ret_addr, true, wanted, opened);
-	}
-	return r;
+	return r ? r : want_proxy(streams, conf, wanted, opened, ret_addr);
 }
 
 static void close_all(struct cds_list_head *list)
@@ -143,7 +154,7 @@ static int take_settings(struct tp_streams *streams, const struct tp_conf *conf)
 	free(streams->proxy_from);
 	streams->proxy_from = proxy_from;
 	streams->proxy_from_len = conf->proxy_from_len;
-	streams->proxy_any_port = !conf->tcp_proxy.family;
+	streams->proxy_any_port = !conf->tcp_proxy.port;
 	streams->no_tcp = conf->no_tcp;
 	streams->no_tls = conf->no_tls;
 	return 0;
