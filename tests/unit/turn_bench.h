@@ -180,7 +180,7 @@ static void bench_init(struct bench *b)
 		.listen = b->listen, .listen_len = 2, .listening_port = 3478, .tls_listening_port = 5349,
 		.relay = b->relays, .relay_len = 2, .min_port = 50000, .max_port = 50099,
 		.realm = (char *)"example.org", .lt_cred_mech = true, .user = b->users, .user_len = 2,
-		.rest_api_separator = ':', .password_algorithms = 3, .stale_nonce_s = 600,
+		.rest_api_separator = ':', .password_algorithms = 3,
 		.max_allocate_lifetime_s = 3600, .channel_lifetime_s = 600, .permission_lifetime_s = 300,
 		.max_allocations = 1024, .max_permissions = 16, .max_channels = 8,
 		.software_attribute = true, .default_family = 4,
