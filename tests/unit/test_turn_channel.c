@@ -9,6 +9,7 @@ static struct client c;
 static void begin(bool rfc5766)
 {
 	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
 	b.conf.rfc5766_channels = rfc5766;
 	bench_start(&b);
 	client_init(&c, &b, "198.51.100.7:40000");

@@ -53,6 +53,7 @@ static int refresh_ticket(struct client *client, int lifetime_s)
 static void begin(void)
 {
 	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
 	b.conf.mobility = true;
 	bench_start(&b);
 	client_init(&c, &b, "198.51.100.7:40000");
@@ -88,6 +89,7 @@ static void test_ticket(void)
 	end("ticket");
 
 	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
 	bench_start(&b);
 	client_init(&c, &b, "198.51.100.7:40000");
 	check_eq(allocate_mobile(&c, 0), 405, "8016 3.1: where mobility is off it is 405");
@@ -214,6 +216,7 @@ static void test_quota(void)
 	struct client more;
 
 	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
 	b.conf.mobility = true;
 	b.conf.user_quota = 1;
 	bench_start(&b);
@@ -240,6 +243,7 @@ static void test_stream(void)
 	int conn = 0;
 
 	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
 	b.conf.mobility = true;
 	bench_start(&b);
 	client_init(&c, &b, "198.51.100.7:40000");

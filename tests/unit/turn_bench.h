@@ -167,7 +167,6 @@ static void bench_client_gone(struct tp_turn_io *io, const struct tp_path *path)
 static void bench_init(struct bench *b)
 {
 	memset(b, 0, sizeof(*b));
-	rcu_register_thread();
 	b->now.mono_ns = 1000 * BENCH_S;
 	b->now.wall_s = 1800000000;
 	b->users[0] = (struct tp_conf_user){ .name = (char *)"alice", .password = (char *)"wonder" };
@@ -180,7 +179,7 @@ static void bench_init(struct bench *b)
 		.listen = b->listen, .listen_len = 2, .listening_port = 3478, .tls_listening_port = 5349,
 		.relay = b->relays, .relay_len = 2, .min_port = 50000, .max_port = 50099,
 		.realm = (char *)"example.org", .lt_cred_mech = true, .user = b->users, .user_len = 2,
-		.rest_api_separator = ':', .password_algorithms = 3,
+		.rest_api_separator = ':', .password_algorithms = 3, .stale_nonce_s = 600,
 		.max_allocate_lifetime_s = 3600, .channel_lifetime_s = 600, .permission_lifetime_s = 300,
 		.max_allocations = 1024, .max_permissions = 16, .max_channels = 8,
 		.software_attribute = true, .default_family = 4,
@@ -195,6 +194,7 @@ static void bench_start(struct bench *b)
 	};
 	char err[256] = "";
 
+	rcu_register_thread();
 	b->auth = tp_auth_new(&b->conf, err, sizeof(err));
 	b->registry = tp_registry_new(&b->conf, BENCH_WORKERS);
 	b->dp = tp_dp_mock_new();
