@@ -3,14 +3,15 @@
  * Handles of a worker's connections: what `tp_path.conn` holds. A handle says
  * which worker has the connection and carries a generation, so that one that
  * outlives its connection (in the engine, in a job on its way to another worker)
- * finds nothing instead of somebody else's connection. Used by stream.c and dtls.c.
+ * finds nothing instead of somebody else's connection. Used by stream.c, dtls.c and
+ * tcp_relay.c.
  */
 #ifndef TP_NET_CONN_H
 #define TP_NET_CONN_H
 
 #include <stdint.h>
 
-enum tp_conn_kind { TP_CONN_STREAM = 1, TP_CONN_DTLS };
+enum tp_conn_kind { TP_CONN_STREAM = 1, TP_CONN_DTLS, TP_CONN_PEER };
 
 struct tp_conns;
 

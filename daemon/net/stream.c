@@ -49,6 +49,7 @@ struct tp_streams *tp_streams_new(const struct tp_stream_params *params)
 	CDS_INIT_LIST_HEAD(&streams->young_hello);
 	CDS_INIT_LIST_HEAD(&streams->young_idle);
 	CDS_INIT_LIST_HEAD(&streams->held);
+	CDS_INIT_LIST_HEAD(&streams->half_closed);
 	CDS_INIT_LIST_HEAD(&streams->work);
 	if (getrandom(&streams->prefixes.seed, sizeof(uint64_t), 0) != sizeof(uint64_t)) {
 		free(streams);
@@ -63,6 +64,8 @@ static void drop_list(struct cds_list_head *list)
 
 	cds_list_for_each_entry_safe(s, next, list, all) {
 		s->spoken = false;
+		if (s->splice)
+			stream_splice_forget(s);
 		stream_drop(s);
 	}
 }
@@ -78,6 +81,12 @@ void tp_streams_free(struct tp_streams *streams)
 	drop_list(&streams->young_hello);
 	drop_list(&streams->young_idle);
 	drop_list(&streams->held);
+	drop_list(&streams->half_closed);
+	while (streams->pipes_len) {
+		streams->pipes_len--;
+		close(streams->pipes[streams->pipes_len][0]);
+		close(streams->pipes[streams->pipes_len][1]);
+	}
 	free(streams->proxy_from);
 	free(streams);
 }
@@ -128,7 +137,7 @@ static void uncharge(struct tp_stream *s)
 	s->streams->young--;
 }
 
-static void hold(struct tp_stream *s)
+void stream_hold(struct tp_stream *s)
 {
 	int size = HELD_SEND_BUFFER;
 
@@ -153,7 +162,9 @@ void stream_drop(struct tp_stream *s)
 	tp_conns_remove(streams->params.conns, s->path.conn);
 	streams->counters.closed++;
 	streams->counters.live--;
-	if (s->spoken)
+	if (s->splice)
+		stream_splice_free(s);
+	else if (s->spoken)
 		streams->params.closed(streams->params.arg, &s->path);
 	if (s->ssl) {
 		if (SSL_is_init_finished(s->ssl))
@@ -175,7 +186,7 @@ int tp_streams_send(struct tp_streams *streams, const struct tp_path *to, const 
 	if (!s || s->doomed)
 		return -ENOTCONN;
 	if (!s->held && tp_grants_allocation(data, size))
-		hold(s);
+		stream_hold(s);
 	r = tp_outbox_put(&s->out, tp_frame_is_media(data, size), data, size);
 	if (r == -EAGAIN) {
 		streams->counters.media_dropped_packets++;
@@ -234,9 +245,12 @@ uint64_t tp_streams_tick(struct tp_streams *streams, uint64_t now_ns)
 {
 	uint64_t hello = expire(streams, &streams->young_hello, now_ns);
 	uint64_t idle = expire(streams, &streams->young_idle, now_ns);
+	uint64_t half = expire(streams, &streams->half_closed, now_ns);
 	uint64_t next = hello < idle ? hello : idle;
 	struct listener *l;
 
+	if (half < next)
+		next = half;
 	if (!cds_list_empty(&streams->work))
 		return now_ns;
 	if (!streams->listeners_paused)

@@ -39,6 +39,8 @@ struct tp_stream_params {
 	void (*input)(void *arg, const struct tp_path *from, const void *data, size_t size);
 	/* A connection that has given messages is gone. */
 	void (*closed)(void *arg, const struct tp_path *path);
+	/* A data connection is over: the tag of tp_streams_splice(), bytes to the peer and from it. */
+	void (*spliced_end)(void *arg, const void *tag, uint64_t up, uint64_t down);
 	uint32_t hello_ms, idle_ms;
 	uint32_t young_max;		/* connections without an allocation */
 	uint32_t young_per_prefix;	/* of an IPv4 address or IPv6 /64 */
@@ -62,12 +64,23 @@ int tp_streams_send(struct tp_streams *streams, const struct tp_path *to, const 
 /* The connection's allocation ended, or moved away (tp_turn_io.client_gone): it is young again. */
 void tp_streams_release(struct tp_streams *streams, const struct tp_path *path);
 
+/*
+ * The connection becomes a data connection (RFC 6062 section 5.4): what is queued
+ * goes out, and from then on its bytes are the peer's and the other way round, by
+ * splice(2) where the client's side is plain TCP. Takes over `peer_fd` in any case.
+ * Each side's half close is handed on; one direction alone may idle for 30 s.
+ * -ENOTCONN: the client is gone; -ENOMEM. Either way spliced_end is not called.
+ */
+int tp_streams_splice(struct tp_streams *streams, const struct tp_path *client, int peer_fd, const void *tag);
+/* Ends a data connection; spliced_end is not called any more. */
+void tp_streams_cut(struct tp_streams *streams, const struct tp_path *client);
+
 void tp_streams_flush(struct tp_streams *streams);
 /* Time-outs. Returns when to call it again at the latest, mono ns; UINT64_MAX: when something happens. */
 uint64_t tp_streams_tick(struct tp_streams *streams, uint64_t now_ns);
 
 #define TP_STREAM_COUNTERS(X)								\
-	X(tcp_accepted) X(tls_accepted) X(closed)					\
+	X(tcp_accepted) X(tls_accepted) X(closed) X(spliced)				\
 	X(refused_full) X(refused_prefix) X(refused_proxy) X(refused_transport)		\
 	X(evicted) X(timed_out) X(bad_protocol) X(bad_frame) X(tls_failed)		\
 	X(media_dropped_packets) X(media_dropped_bytes) X(control_overflow) X(accept_failed)

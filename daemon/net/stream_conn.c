@@ -44,8 +44,7 @@ static ssize_t tls_result(struct tp_stream *s, int r)
 	}
 }
 
-/* >0; 0: the end; -EAGAIN; another negative errno: broken. */
-static ssize_t read_some(struct tp_stream *s, void *buf, size_t size)
+ssize_t stream_read(struct tp_stream *s, void *buf, size_t size)
 {
 	ssize_t n;
 
@@ -60,6 +59,22 @@ static ssize_t read_some(struct tp_stream *s, void *buf, size_t size)
 	return n;
 }
 
+ssize_t stream_write(struct tp_stream *s, const void *data, size_t size)
+{
+	ssize_t n;
+
+	if (s->ssl) {
+		ERR_clear_error();
+		n = SSL_write(s->ssl, data, (int)size);
+		return n > 0 ? n : tls_result(s, (int)n);
+	}
+	n = send(s->watch.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	return n;
+}
+
+/* One system call for all that waits, or one TLS record per piece. */
 static ssize_t write_some(struct tp_stream *s)
 {
 	struct iovec iov[WRITE_VECTORS];
@@ -67,18 +82,15 @@ static ssize_t write_some(struct tp_stream *s)
 	ssize_t n;
 
 	msg.msg_iovlen = tp_outbox_peek(&s->out, iov, s->ssl ? 1 : WRITE_VECTORS);
-	if (s->ssl) {
-		ERR_clear_error();
-		n = SSL_write(s->ssl, iov[0].iov_base, (int)iov[0].iov_len);
-		return n > 0 ? n : tls_result(s, (int)n);
-	}
+	if (s->ssl)
+		return stream_write(s, iov[0].iov_base, iov[0].iov_len);
 	n = sendmsg(s->watch.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	return n;
 }
 
-static void write_out(struct tp_stream *s)
+void stream_write_out(struct tp_stream *s)
 {
 	while (s->out.size && !s->doomed) {
 		ssize_t n = write_some(s);
@@ -102,7 +114,7 @@ static bool check_pause(struct tp_stream *s)
 	size_t mark = s->out.media_max + s->out.control_extra / 2;
 
 	if (s->out.size > mark)
-		write_out(s);
+		stream_write_out(s);
 	s->paused = s->out.size > mark;
 	return s->paused;
 }
@@ -119,7 +131,7 @@ static size_t deliver(struct tp_stream *s, const uint8_t *data, size_t size)
 	struct tp_frame frame;
 	size_t used = 0;
 
-	while (used < size && !s->doomed && !check_pause(s)) {
+	while (used < size && !s->doomed && s->state == STREAM_OPEN && !check_pause(s)) {
 		int r = tp_frame_next(data + used, size - used, &frame);
 
 		if (r < 0 || too_big(s, frame.span)) {
@@ -176,7 +188,7 @@ static void deliver_kept(struct tp_stream *s)
 	s->in_capacity = 0;
 }
 
-/* Reads the rest of the message whose beginning is kept, and no further. As read_some(). */
+/* Reads the rest of the message whose beginning is kept, and no further. As stream_read(). */
 static ssize_t read_rest(struct tp_stream *s)
 {
 	struct tp_frame frame;
@@ -190,7 +202,7 @@ static ssize_t read_rest(struct tp_stream *s)
 	end = frame.span ? frame.span : s->in_size + FRAME_HEADER;
 	if (reserve_in(s, end))
 		return -ENOMEM;
-	n = read_some(s, s->in + s->in_size, end - s->in_size);
+	n = stream_read(s, s->in + s->in_size, end - s->in_size);
 	if (n <= 0)
 		return n;
 	s->in_size += (size_t)n;
@@ -202,7 +214,7 @@ static ssize_t read_fresh(struct tp_stream *s)
 {
 	/* What a young connection can make us keep is bounded by what is read of it at a time. */
 	size_t size = s->held ? READ_SIZE : TP_STREAM_YOUNG_FRAME;
-	ssize_t n = read_some(s, s->streams->scratch, size);
+	ssize_t n = stream_read(s, s->streams->scratch, size);
 	size_t used;
 
 	if (n <= 0)
@@ -218,12 +230,12 @@ static void read_messages(struct tp_stream *s)
 	for (unsigned int i = 0; i < READ_ROUNDS; i++) {
 		ssize_t n = s->in_size ? read_rest(s) : read_fresh(s);
 
-		if (s->doomed || n == -EAGAIN)
+		if (s->doomed || n == -EAGAIN || s->state != STREAM_OPEN)
 			return;
 		if (n <= 0) {
 			/* It may have closed its half only, and wait for the answer to what it said before. */
 			if (!n)
-				write_out(s);
+				stream_write_out(s);
 			doom(s, NULL);
 			return;
 		}
@@ -365,7 +377,9 @@ static void arm(struct tp_stream *s)
 /* The end of every way into this file: `s` may be gone afterwards. */
 static void settle(struct tp_stream *s)
 {
-	if (!s->doomed)
+	if (!s->doomed && s->state == STREAM_SPLICED)
+		stream_splice_run(s);
+	else if (!s->doomed)
 		arm(s);
 	if (s->doomed)
 		stream_drop(s);
@@ -387,6 +401,8 @@ static void step(struct tp_stream *s, uint32_t events)
 		if (!s->paused)
 			read_messages(s);
 		break;
+	case STREAM_SPLICED:
+		break;
 	}
 }
 
@@ -404,6 +420,11 @@ void stream_on_event(struct tp_watch *watch, uint32_t events)
 {
 	struct tp_stream *s = watch->arg;
 
+	if (s->state == STREAM_SPLICED) {
+		stream_splice_client_event(s, events);
+		settle(s);
+		return;
+	}
 	/* Both directions are over, or the connection was reset: nobody reads an answer. */
 	if (events & (EPOLLERR | EPOLLHUP)) {
 		stream_drop(s);
@@ -411,7 +432,7 @@ void stream_on_event(struct tp_watch *watch, uint32_t events)
 	}
 	if (events & EPOLLOUT) {
 		s->want_write = false;
-		write_out(s);
+		stream_write_out(s);
 		if (!s->doomed)
 			check_resume(s);
 	}
@@ -423,10 +444,10 @@ void stream_on_event(struct tp_watch *watch, uint32_t events)
 void stream_work(struct tp_stream *s)
 {
 	if (!s->doomed && s->state == STREAM_OPEN)
-		write_out(s);
-	if (!s->doomed)
+		stream_write_out(s);
+	if (!s->doomed && s->state == STREAM_OPEN)
 		check_resume(s);
-	if (!s->doomed && s->more && !s->paused)
+	if (!s->doomed && s->state == STREAM_OPEN && s->more && !s->paused)
 		read_messages(s);
 	settle(s);
 }

@@ -20,12 +20,17 @@
 #define YOUNG_SEND_BUFFER 16384
 #define HELD_SEND_BUFFER (256 * 1024)	/* fixed, or the kernel lets it grow to megabytes */
 
+#define SPARE_PIPES	32
+
 enum stream_state {
 	STREAM_PROXY,		/* a PROXY header is due */
 	STREAM_SNIFF,		/* the first byte tells TLS from STUN */
 	STREAM_HANDSHAKE,
 	STREAM_OPEN,		/* messages */
+	STREAM_SPLICED,		/* a data connection of RFC 6062: bytes to and from a peer */
 };
+
+struct splice;
 
 struct tp_stream {
 	struct tp_watch watch;
@@ -46,8 +51,9 @@ struct tp_stream {
 	uint8_t *in;
 	size_t in_size, in_capacity;
 	struct tp_outbox out;
-	uint64_t deadline_ns;		/* while young */
-	struct cds_list_head all;	/* in streams->young_hello, young_idle or held */
+	struct splice *splice;		/* in STREAM_SPLICED */
+	uint64_t deadline_ns;		/* while young, or half closed */
+	struct cds_list_head all;	/* in streams->young_hello, young_idle, held or half_closed */
 	struct cds_list_head work;	/* in streams->work, or empty */
 };
 
@@ -66,6 +72,9 @@ struct tp_streams {
 	uint64_t resume_ns;
 	struct cds_list_head young_hello, young_idle; /* each in the order of its deadlines */
 	struct cds_list_head held;
+	struct cds_list_head half_closed; /* spliced, and one direction is over */
+	int pipes[SPARE_PIPES][2];	/* empty ones that no data connection needs at the moment */
+	unsigned int pipes_len;
 	struct cds_list_head work;	/* something to write, to read on, or to close */
 	uint32_t young;
 	/* of the configuration */
@@ -85,6 +94,7 @@ void stream_queue_work(struct tp_stream *s);
 /* The source is known (again, after a PROXY header): is there room for one more of its prefix? */
 bool stream_charge_prefix(struct tp_stream *s);
 bool stream_is_proxy(const struct tp_streams *streams, const struct tp_addr *addr);
+void stream_hold(struct tp_stream *s);			/* it is bounded by an allocation from now on */
 void stream_drop(struct tp_stream *s);			/* closes and frees it */
 
 /* stream_listen.c */
@@ -94,5 +104,14 @@ void stream_listener_free(struct listener *l);
 /* stream_conn.c */
 void stream_on_event(struct tp_watch *watch, uint32_t events);
 void stream_work(struct tp_stream *s);			/* reads what the TLS layer holds, writes, arms */
+ssize_t stream_read(struct tp_stream *s, void *buf, size_t size); /* >0; 0: the end; -EAGAIN; else broken */
+ssize_t stream_write(struct tp_stream *s, const void *data, size_t size);
+void stream_write_out(struct tp_stream *s);		/* the outbox, as far as it goes */
+
+/* stream_splice.c */
+void stream_splice_run(struct tp_stream *s);		/* moves what can be moved, and asks for the events of the rest */
+void stream_splice_client_event(struct tp_stream *s, uint32_t events);
+void stream_splice_free(struct tp_stream *s);		/* the peer's side; tells the owner */
+void stream_splice_forget(struct tp_stream *s);		/* the owner does not want to be told */
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "turn/engine.h"
 
+#define PROTOCOL_TCP 6
 #define PROTOCOL_UDP 17
 
 /* What the request asks for. */
@@ -12,6 +13,7 @@ struct wanted {
 	uint8_t families[2];	/* 4 and 6; the second one is 0 unless both are wanted */
 	bool even, reserve;
 	bool has_token, mobile;
+	bool tcp;
 	uint64_t token;
 	uint32_t lifetime_s;
 };
@@ -31,12 +33,28 @@ static int additional_family(const struct tp_request *req)
 	return family ? family : tp_request_family(req, TP_STUN_ATTR_OLD_ADDITIONAL_ADDRESS_FAMILY);
 }
 
-static int check_transport(const struct tp_request *req)
+/* RFC 6062 section 5.1: over a stream only, and without what is about datagrams and ports. */
+static int check_tcp(const struct tp_request *req, struct wanted *w)
+{
+	uint8_t transport = req->from->tuple.transport;
+
+	if (req->turn->conf->no_tcp_relay || !req->turn->io->tcp_listen)
+		return TP_STUN_E_UNSUPPORTED_TRANSPORT;
+	if ((transport != TP_TCP && transport != TP_TLS) || has(req, TP_STUN_ATTR_DONT_FRAGMENT) ||
+	    has(req, TP_STUN_ATTR_EVEN_PORT) || has(req, TP_STUN_ATTR_RESERVATION_TOKEN))
+		return TP_STUN_E_BAD_REQUEST;
+	w->tcp = true;
+	return 0;
+}
+
+static int check_transport(const struct tp_request *req, struct wanted *w)
 {
 	uint8_t protocol;
 
 	if (tp_stun_get_u8_first(req->msg, TP_STUN_ATTR_REQUESTED_TRANSPORT, &protocol))
 		return TP_STUN_E_BAD_REQUEST;
+	if (protocol == PROTOCOL_TCP)
+		return check_tcp(req, w);
 	return protocol == PROTOCOL_UDP && !req->turn->conf->no_udp_relay ? 0 : TP_STUN_E_UNSUPPORTED_TRANSPORT;
 }
 
@@ -110,7 +128,7 @@ static int request_parse(const struct tp_request *req, struct wanted *w)
 	int additional = additional_family(req);
 	struct tp_stun_attr attr;
 	bool bad;
-	int code = check_transport(req);
+	int code = check_transport(req, w);
 
 	if (code)
 		return code;
@@ -212,7 +230,9 @@ static void allocate_new(const struct tp_request *req, const struct wanted *w)
 		tp_reply_error(req, error_of(req, err));
 		return;
 	}
-	a->mobile = w->mobile;
+	a->tcp = w->tcp;
+	/* A stream's peers cannot follow it to a datagram transport. */
+	a->mobile = w->mobile && !w->tcp;
 	err = w->has_token ? 0 : open_relays(req, a, w);
 	for (unsigned int i = 0; i < 2; i++)
 		a->relays[i].expires_ns = req->now->mono_ns + w->lifetime_s * TP_NS_PER_S;

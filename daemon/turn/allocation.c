@@ -185,6 +185,7 @@ static void relay_kill(struct tp_relay *relay)
 		if (p->relay == relay)
 			tp_permission_free(p);
 	}
+	tp_tcp_end_links(relay);
 	tp_flow_drop(a->turn, &relay->send_flow);
 	tp_owner_remove(a->turn->registry, &relay->owner);
 	relay->live = false;
@@ -241,7 +242,8 @@ void tp_allocation_reap(struct tp_allocation *a)
 			continue;
 		tp_relay_close(relay);
 	}
-	if (a->state != TP_ALLOCATION_ENDED || a->relays[0].socket || a->relays[1].socket)
+	if (a->state != TP_ALLOCATION_ENDED || a->relays[0].socket || a->relays[1].socket || a->relays[0].tcp ||
+	    a->relays[1].tcp)
 		return;
 	if (a->police)
 		turn->dp->ops->police_free(turn->dp, a->police);

@@ -13,7 +13,8 @@ static int request_parse(const struct tp_request *req, uint16_t *ret_number, str
 	uint16_t max = req->turn->conf->rfc5766_channels ? CHANNEL_MAX_RFC5766 : CHANNEL_MAX;
 	struct tp_stun_attr attr;
 
-	if (tp_stun_get_u16_first(req->msg, TP_STUN_ATTR_CHANNEL_NUMBER, ret_number) ||
+	/* A TCP allocation has data connections instead (RFC 6062). */
+	if (req->allocation->tcp || tp_stun_get_u16_first(req->msg, TP_STUN_ATTR_CHANNEL_NUMBER, ret_number) ||
 	    !tp_stun_find(req->msg, TP_STUN_ATTR_XOR_PEER_ADDRESS, &attr) ||
 	    tp_stun_get_xor_addr(req->msg, &attr, ret_peer))
 		return TP_STUN_E_BAD_REQUEST;

@@ -112,7 +112,8 @@ void tp_send_indication(struct tp_request *req)
 	struct tp_addr peer;
 
 	counters->send_indications++;
-	if (!send_parse(req, &peer, &data)) {
+	/* The peers of a TCP allocation have connections (RFC 6062), not datagrams. */
+	if (a->tcp || !send_parse(req, &peer, &data)) {
 		counters->malformed++;
 		return;
 	}

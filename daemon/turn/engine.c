@@ -111,6 +111,7 @@ static void policy_follow(struct tp_allocation *a)
 		if (!tp_peer_allowed(conf, a->realm, &p->ip))
 			tp_permission_free(p);
 	}
+	tp_tcp_follow_policy(a);
 }
 
 void tp_turn_configure(struct tp_turn *turn, const struct tp_conf *conf, const struct tp_auth *auth,
@@ -180,15 +181,8 @@ static int stun_input(struct tp_turn *turn, const struct tp_path *from, const vo
 	struct tp_stun_msg msg;
 	struct tp_request req = { .turn = turn, .from = from, .msg = &msg, .fields = fields, .now = now };
 
-	if (tp_stun_parse(data, size, &msg)) {
+	if (tp_stun_parse(data, size, &msg) || (msg.classic && !turn->conf->rfc3489)) {
 		turn->counters.malformed++;
-		return TP_TURN_DONE;
-	}
-	if (msg.classic && (from->tuple.transport == TP_DTLS || !turn->conf->rfc3489)) {
-		turn->counters.malformed++;
-		/* RFC 8489 section 11. Elsewhere what has no cookie is not STUN. */
-		if (from->tuple.transport == TP_DTLS && msg.class == TP_STUN_REQUEST)
-			tp_reply_error(&req, TP_STUN_E_SERVER_ERROR);
 		return TP_TURN_DONE;
 	}
 	switch (msg.class) {

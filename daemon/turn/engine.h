@@ -5,6 +5,7 @@
  *   engine.c      an engine's life, dispatch of what comes in, counters
  *   request.c     a request: authentication, checks, its response
  *   allocate.c refresh.c create_permission.c channel_bind.c   the requests
+ *   tcp_allocation.c   RFC 6062: Connect, ConnectionBind, peers' connections
  *   data.c        Send, Data, ChannelData, ICMP: what userspace relays itself
  *   allocation.c permission.c channel.c   the state, and its end
  *   flow.c        what the data path is told
@@ -46,6 +47,7 @@ struct tp_flow_slot {
 struct tp_relay {
 	struct tp_allocation *allocation;
 	struct tp_relay_socket *socket;	/* NULL: there is none */
+	struct tp_tcp_relay *tcp;	/* instead of it, in a TCP allocation */
 	struct tp_addr addr;		/* as bound here */
 	struct tp_addr shown;		/* to clients: external-ip applied */
 	struct tp_ports *ports;		/* where its port is taken; NULL: an address of a prefix, used once */
@@ -95,6 +97,9 @@ struct tp_allocation {
 	struct tp_permission *permissions;
 	struct tp_channel *channels;
 	uint32_t permissions_len, channels_len;
+	bool tcp;			/* RFC 6062 */
+	struct tp_tcp_link *links;
+	uint32_t links_len;
 
 	struct tp_charge *charge;
 	uint32_t police;		/* the data path's bucket */
@@ -199,6 +204,14 @@ void tp_refresh_request(struct tp_request *req);
 bool tp_refresh_by_ticket(struct tp_request *req);	/* false: it has none */
 void tp_create_permission_request(struct tp_request *req);
 void tp_channel_bind_request(struct tp_request *req);
+
+/* --- tcp_allocation.c --- */
+
+void tp_connect_request(struct tp_request *req);
+void tp_connection_bind_request(struct tp_request *req);
+const struct tp_owner *tp_connection_owner(const struct tp_request *req); /* whose CONNECTION-ID it names */
+void tp_tcp_end_links(struct tp_relay *relay);
+void tp_tcp_follow_policy(struct tp_allocation *a);
 
 /* --- data.c --- */
 

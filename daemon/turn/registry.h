@@ -16,7 +16,7 @@
 
 #include "turn/turn.h"
 
-enum tp_owner_kind { TP_OWNER_TUPLE = 1, TP_OWNER_RELAYED, TP_OWNER_ID, TP_OWNER_RESERVATION };
+enum tp_owner_kind { TP_OWNER_TUPLE = 1, TP_OWNER_RELAYED, TP_OWNER_ID, TP_OWNER_RESERVATION, TP_OWNER_CONNECTION };
 
 struct tp_owner {
 	struct cds_lfht_node node;
@@ -27,7 +27,7 @@ struct tp_owner {
 	union {
 		struct tp_tuple tuple;
 		struct tp_addr relayed;
-		uint64_t number;	/* the allocation's id, the reservation's token */
+		uint64_t number;	/* the allocation's id, the reservation's token, the CONNECTION-ID */
 	};
 };
 

@@ -73,21 +73,48 @@ static uint16_t port_pick(struct tp_turn *turn)
 	return (uint16_t)(conf->min_port + tp_random_below(turn, (uint32_t)conf->max_port - conf->min_port + 1));
 }
 
+static bool socket_is_open(const struct tp_relay *relay)
+{
+	return relay->socket || relay->tcp;
+}
+
+static int socket_open(struct tp_relay *relay, const struct tp_addr *addr)
+{
+	struct tp_allocation *a = relay->allocation;
+	struct tp_turn_io *io = a->turn->io;
+	int err = a->tcp ? io->tcp_listen(io, addr, a, &relay->tcp) : io->relay_open(io, addr, a, &relay->socket);
+
+	if (err) {
+		relay->tcp = NULL;
+		relay->socket = NULL;
+	}
+	return err;
+}
+
+static void socket_close(struct tp_relay *relay)
+{
+	struct tp_turn_io *io = relay->allocation->turn->io;
+
+	if (relay->tcp)
+		io->tcp_unlisten(io, relay->tcp);
+	else
+		io->relay_close(io, relay->socket);
+	relay->tcp = NULL;
+	relay->socket = NULL;
+}
+
 /* Binds the address with its port and enters it into the registry. */
 static int relay_bind(struct tp_allocation *a, struct tp_ports *ports, const struct tp_addr *addr)
 {
 	struct tp_turn *turn = a->turn;
 	struct tp_relay *relay = &a->relays[tp_family_index(addr->family)];
-	int err = turn->io->relay_open(turn->io, addr, a, &relay->socket);
+	int err = socket_open(relay, addr);
 
-	if (err) {
-		relay->socket = NULL;
+	if (err)
 		return err;
-	}
 	relay->owner = tp_owner_add_relayed(turn->registry, turn->worker, a, addr);
 	if (!relay->owner) {
-		turn->io->relay_close(turn->io, relay->socket);
-		relay->socket = NULL;
+		socket_close(relay);
 		return -EADDRINUSE;
 	}
 	relay->addr = relay->shown = *addr;
@@ -101,11 +128,10 @@ void tp_relay_close(struct tp_relay *relay)
 {
 	struct tp_turn *turn = relay->allocation->turn;
 
-	if (!relay->socket)
+	if (!socket_is_open(relay))
 		return;
 	tp_owner_remove(turn->registry, &relay->owner);
-	turn->io->relay_close(turn->io, relay->socket);
-	relay->socket = NULL;
+	socket_close(relay);
 	if (relay->ports)
 		tp_ports_give(relay->ports, relay->addr.port);
 	relay->ports = NULL;

@@ -37,6 +37,7 @@ static bool attr_known(uint16_t type)
 	case TP_STUN_ATTR_REQUESTED_TRANSPORT:
 	case TP_STUN_ATTR_DONT_FRAGMENT:
 	case TP_STUN_ATTR_RESERVATION_TOKEN:
+	case TP_STUN_ATTR_CONNECTION_ID:
 		return true;
 	default:
 		return false;
@@ -192,7 +193,9 @@ static bool request_acceptable(struct tp_request *req)
 		return false;
 	if (!req->allocation) {
 		req->turn->counters.mismatched++;
-		tp_reply_error(req, TP_STUN_E_ALLOCATION_MISMATCH);
+		/* RFC 6062 section 5.4: a ConnectionBind is about a connection, not its 5-tuple. */
+		tp_reply_error(req, req->msg->method == TP_STUN_CONNECTION_BIND ? TP_STUN_E_BAD_REQUEST :
+										   TP_STUN_E_ALLOCATION_MISMATCH);
 		return false;
 	}
 	if (!tp_allocation_is_users(req->allocation, req->identity)) {
@@ -221,6 +224,12 @@ static void request_dispatch(struct tp_request *req)
 	case TP_STUN_CHANNEL_BIND:
 		tp_channel_bind_request(req);
 		break;
+	case TP_STUN_CONNECT:
+		tp_connect_request(req);
+		break;
+	case TP_STUN_CONNECTION_BIND:
+		tp_connection_bind_request(req);
+		break;
 	}
 }
 
@@ -247,7 +256,7 @@ static void request_count(struct tp_request *req)
 static bool is_turn_request(uint16_t method)
 {
 	return method == TP_STUN_ALLOCATE || method == TP_STUN_REFRESH || method == TP_STUN_CREATE_PERMISSION ||
-	       method == TP_STUN_CHANNEL_BIND;
+	       method == TP_STUN_CHANNEL_BIND || method == TP_STUN_CONNECT || method == TP_STUN_CONNECTION_BIND;
 }
 
 /* From a new 5-tuple: a ticket or a reservation token says whose worker it is for. */
@@ -271,7 +280,9 @@ static const struct tp_owner *owner_by_token(const struct tp_request *req)
 static int request_owner(struct tp_request *req)
 {
 	struct tp_turn *turn = req->turn;
-	const struct tp_owner *owner = tp_owner_find_tuple(turn->registry, &req->from->tuple);
+	const struct tp_owner *owner = req->msg->method == TP_STUN_CONNECTION_BIND ?
+					       tp_connection_owner(req) :
+					       tp_owner_find_tuple(turn->registry, &req->from->tuple);
 
 	if (owner && owner->worker == turn->worker)
 		req->allocation = owner->allocation;

@@ -25,6 +25,10 @@ struct tp_allocation;
 /* A socket bound to a relayed transport address, opaque to the engine. */
 struct tp_relay_socket;
 
+/* RFC 6062: a listening TCP socket at a relayed transport address; the engine's record of a peer's connection. */
+struct tp_tcp_relay;
+struct tp_tcp_link;
+
 /* Where a client's bytes come from. `conn` is NULL for UDP, else the stream connection, opaque to the engine. */
 struct tp_path {
 	struct tp_tuple tuple;
@@ -54,6 +58,20 @@ struct tp_turn_io {
 			 const void *data, size_t size, const struct tp_ip_fields *fields);
 	/* A stream client's allocation ended or moved: the connection may be closed. */
 	void (*client_gone)(struct tp_turn_io *io, const struct tp_path *path);
+
+	/*
+	 * RFC 6062; all NULL where TCP is not relayed. A connection of a peer is known by its handle, which
+	 * finds nothing once it is closed. tcp_listen: as relay_open. tcp_connect begins a connection from the
+	 * relayed address; tp_turn_tcp_connected() tells how it went, later. tcp_join makes the stream `client`
+	 * its data connection, behind what was sent to that client before; tp_turn_tcp_ended() tells of its end.
+	 */
+	int (*tcp_listen)(struct tp_turn_io *io, const struct tp_addr *addr, struct tp_allocation *owner,
+			  struct tp_tcp_relay **ret);
+	void (*tcp_unlisten)(struct tp_turn_io *io, struct tp_tcp_relay *relay);
+	int (*tcp_connect)(struct tp_turn_io *io, struct tp_tcp_relay *relay, const struct tp_addr *peer,
+			   struct tp_tcp_link *link, void **ret_conn);
+	int (*tcp_join)(struct tp_turn_io *io, void *conn, const struct tp_path *client);
+	void (*tcp_close)(struct tp_turn_io *io, void *conn);	/* in any state; nothing is told of it afterwards */
 };
 
 struct tp_turn_params {
@@ -105,6 +123,15 @@ int tp_turn_icmp_input(struct tp_turn *turn, const struct tp_addr *relayed, cons
 /* A stream connection ended: its allocation goes (or waits for its mobility ticket). */
 void tp_turn_conn_closed(struct tp_turn *turn, const struct tp_path *path, const struct tp_now *now);
 
+/* RFC 6062: a Connect's outcome: 0 or a negative errno, after which its handle finds nothing. */
+void tp_turn_tcp_connected(struct tp_turn *turn, struct tp_tcp_link *link, int err, const struct tp_now *now);
+/* A peer has connected to a relayed address of `owner`. NULL: it is not permitted, close it. */
+struct tp_tcp_link *tp_turn_tcp_accepted(struct tp_turn *turn, struct tp_allocation *owner,
+					 const struct tp_addr *relayed, const struct tp_addr *peer, void *conn,
+					 const struct tp_now *now);
+/* A peer's connection is over, joined or not; bytes from and to the client. */
+void tp_turn_tcp_ended(struct tp_turn *turn, struct tp_tcp_link *link, uint64_t up, uint64_t down);
+
 /* Expiries and grace periods. Returns when to call it again at the latest (mono ns). */
 uint64_t tp_turn_tick(struct tp_turn *turn, const struct tp_now *now);
 
@@ -153,7 +180,8 @@ size_t tp_turn_kill(struct tp_turn *turn, uint64_t id, const char *user, const s
 	X(unauthorized) X(stale_nonce) X(forbidden_peer) X(quota_reached) X(capacity_reached) \
 	X(bad_requests) X(unknown_attributes) X(mismatched) X(malformed) X(no_permission) \
 	X(no_channel) X(expired) X(policed) X(send_failed) X(too_big) X(icmp_forwarded)	\
-	X(mobility_moves) X(reservations_made) X(accelerated_full) X(hop_limit)
+	X(mobility_moves) X(reservations_made) X(accelerated_full) X(hop_limit)	\
+	X(tcp_connected) X(tcp_attempts) X(tcp_failed)
 
 struct tp_turn_counters {
 #define TP_TURN_COUNTER(name) uint64_t name;
