@@ -181,8 +181,15 @@ static int stun_input(struct tp_turn *turn, const struct tp_path *from, const vo
 	struct tp_stun_msg msg;
 	struct tp_request req = { .turn = turn, .from = from, .msg = &msg, .fields = fields, .now = now };
 
-	if (tp_stun_parse(data, size, &msg) || (msg.classic && !turn->conf->rfc3489)) {
+	if (tp_stun_parse(data, size, &msg)) {
 		turn->counters.malformed++;
+		return TP_TURN_DONE;
+	}
+	if (msg.classic && (from->tuple.transport == TP_DTLS || !turn->conf->rfc3489)) {
+		turn->counters.malformed++;
+		/* RFC 8489 section 11. Elsewhere what has no cookie is not STUN. */
+		if (from->tuple.transport == TP_DTLS && msg.class == TP_STUN_REQUEST)
+			tp_reply_error(&req, TP_STUN_E_SERVER_ERROR);
 		return TP_TURN_DONE;
 	}
 	switch (msg.class) {

@@ -9,6 +9,7 @@ static struct client c;
 static void begin(void)
 {
 	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
 	bench_start(&b);
 	client_init(&c, &b, "198.51.100.7:40000");
 }
@@ -142,6 +143,7 @@ static void test_families(void)
 static void test_family_missing(void)
 {
 	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
 	b.conf.relay_len = 1;	/* IPv4 only */
 	bench_start(&b);
 	client_init(&c, &b, "198.51.100.7:40000");
@@ -152,6 +154,7 @@ static void test_family_missing(void)
 	end("a family is missing");
 
 	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
 	b.conf.relay = b.relays + 1;
 	b.conf.relay_len = 1;	/* IPv6 only */
 	bench_start(&b);
@@ -325,6 +328,7 @@ static void test_lifetime(void)
 	end("lifetime");
 
 	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
 	b.conf.max_allocate_lifetime_s = 5;
 	bench_start(&b);
 	client_init(&c, &b, "198.51.100.7:40000");
@@ -355,6 +359,7 @@ static void test_alternate(void)
 	struct tp_addr addr;
 
 	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
 	b.conf.alternate = alternate;
 	b.conf.alternate_len = 3;
 	b.conf.alternate_domain = (char *)"turn.example.org";
@@ -400,6 +405,7 @@ static void test_exhausted(void)
 	struct client more;
 
 	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
 	b.conf.min_port = 50000;
 	b.conf.max_port = 50001;
 	bench_start(&b);

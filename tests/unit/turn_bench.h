@@ -167,7 +167,6 @@ static void bench_client_gone(struct tp_turn_io *io, const struct tp_path *path)
 static void bench_init(struct bench *b)
 {
 	memset(b, 0, sizeof(*b));
-	rcu_register_thread();
 	b->now.mono_ns = 1000 * BENCH_S;
 	b->now.wall_s = 1800000000;
 	b->users[0] = (struct tp_conf_user){ .name = (char *)"alice", .password = (char *)"wonder" };
@@ -195,6 +194,7 @@ static void bench_start(struct bench *b)
 	};
 	char err[256] = "";
 
+	rcu_register_thread();
 	b->auth = tp_auth_new(&b->conf, err, sizeof(err));
 	b->registry = tp_registry_new(&b->conf, BENCH_WORKERS);
 	b->dp = tp_dp_mock_new();

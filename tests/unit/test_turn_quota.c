@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* user-quota, total-quota, max-allocations, max-bps, bps-capacity: RFC 8656 sections 5 and 7.2 point 10. */
+#include <openssl/hmac.h>
+
+#include "lib/tap.h"
+#include "unit/turn_bench.h"
+
+static struct bench b;
+static struct client c[6];
+
+static void begin(void)
+{
+	char text[32];
+
+	bench_start(&b);
+	for (unsigned int i = 0; i < 6; i++) {
+		snprintf(text, sizeof(text), "198.51.100.%u:40000", i + 1);
+		client_init(&c[i], &b, text);
+	}
+}
+
+static void end(const char *what)
+{
+	check_eq(bench_stop(&b), 0, "%s: nothing is left behind, the data path was used rightly", what);
+}
+
+static void test_user(void)
+{
+	struct message m;
+
+	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
+	b.conf.user_quota = 2;
+	begin();
+	check(allocate(&c[0]) == 0 && allocate(&c[1]) == 0, "as many allocations as user-quota");
+	check_eq(allocate(&c[2]), 486, "8656 7.2 point 10: one more of the user is 486");
+	check_eq(bench_counters(&b).quota_reached, 1, "and counted");
+	c[3].user = "bob";
+	c[3].password = "builder";
+	check_eq(allocate(&c[3]), 0, "8656 7.2 point 10: the quota goes by the user, not by the address");
+	tp_dp_mock_hold(b.dp, true);
+	refresh(&c[0], 0);
+	bench_tick(&b);
+	check_eq(allocate(&c[2]), 486, "8656 7.2 point 10: an allocation is charged until its resources are free");
+	tp_dp_mock_hold(b.dp, false);
+	bench_tick(&b);
+	check_eq(allocate(&c[2]), 0, "and no longer");
+	refresh(&c[1], 0);
+	bench_tick(&b);
+	allocate_begin(&m, &c[4]);
+	tp_stun_put(&m.w, TP_STUN_ATTR_EVEN_PORT, "\x80", 1);
+	check_eq(message_send(&m), 486, "a reservation is charged like an allocation");
+	check_eq(b.opened - b.closed, 2, "and one that is refused leaves nothing open");
+	end("user-quota");
+}
+
+/* The password of a REST name: base64 of HMAC-SHA1 over it. */
+static void rest_password(const char *secret, const char *name, char ret[32])
+{
+	unsigned char mac[20];
+	unsigned int size = sizeof(mac);
+
+	HMAC(EVP_sha1(), secret, (int)strlen(secret), (const unsigned char *)name, strlen(name), mac, &size);
+	EVP_EncodeBlock((unsigned char *)ret, mac, (int)size);
+}
+
+static void test_rest(void)
+{
+	static char *secret = (char *)"north";
+	static const char *const names[] = { "1800003600:carol", "1800007200:carol", "1800003600:dave" };
+	static char passwords[3][32];
+
+	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
+	b.conf.use_auth_secret = true;
+	b.conf.static_auth_secret = (struct tp_list){ &secret, 1 };
+	b.conf.user_quota = 1;
+	begin();
+	for (unsigned int i = 0; i < 3; i++) {
+		rest_password(secret, names[i], passwords[i]);
+		c[i].user = names[i];
+		c[i].password = passwords[i];
+	}
+	check_eq(allocate(&c[0]), 0, "a REST name");
+	check_eq(allocate(&c[1]), 486, "the same user's next REST name is no new quota");
+	check_eq(allocate(&c[2]), 0, "another user's is");
+	check_eq(tp_turn_kill(b.turn[0], 0, "carol", &b.now), 1, "it can be ended by the user's own name");
+	end("REST names");
+}
+
+static void test_total(void)
+{
+	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
+	b.conf.total_quota = 2;
+	begin();
+	c[1].user = "bob";
+	c[1].password = "builder";
+	check(allocate(&c[0]) == 0 && allocate(&c[1]) == 0, "as many allocations as total-quota");
+	check_eq(allocate(&c[2]), 486, "total-quota: one more of anybody is 486");
+	c[2].worker = 1;
+	check_eq(allocate(&c[2]), 486, "on any worker");
+	end("total-quota");
+
+	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
+	b.conf.max_allocations = 2;
+	begin();
+	check(allocate(&c[0]) == 0 && allocate(&c[1]) == 0, "as many allocations as max-allocations");
+	check_eq(allocate(&c[2]), 508, "max-allocations: one more is insufficient capacity");
+	check_eq(bench_counters(&b).capacity_reached, 1, "and counted");
+	end("max-allocations");
+}
+
+static void test_bps(void)
+{
+	const struct tp_flow *f;
+	char kilobyte[513];
+	unsigned int sent = 0;
+	struct tp_conf conf;
+
+	memset(kilobyte, 'x', 512);
+	kilobyte[512] = 0;
+	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
+	b.conf.max_bps = 10240;
+	begin();
+	allocate(&c[0]);
+	permit(&c[0], "203.0.113.1");
+	f = tp_dp_mock_flow(b.dp, tp_dp_mock_find(b.dp, TP_DP_SEND, NULL, 0));
+	check(f && tp_dp_mock_police_bps(b.dp, f->police) == 8 * 10240,
+	      "max-bps, in bytes per second, is told to the data path in bits");
+	f = tp_dp_mock_flow(b.dp, tp_dp_mock_find(b.dp, TP_DP_PERMISSION, NULL, 0));
+	check(f && f->police, "for every flow of the allocation");
+	for (int i = 0; i < 100; i++)
+		sent += send_indication(&c[0], "203.0.113.1:1", kilobyte);
+	check_eq(sent, 20, "8656 5: userspace drops what exceeds it, after a second's worth");
+	check_eq(bench_counters(&b).policed, 80, "and counts it");
+	bench_advance(&b, BENCH_S / 2);
+	sent = 0;
+	for (int i = 0; i < 100; i++)
+		sent += send_indication(&c[0], "203.0.113.1:1", kilobyte);
+	check_eq(sent, 10, "and relays on at the rate");
+	conf = b.conf;
+	conf.max_bps = 5120;
+	bench_reload(&b, &conf);
+	check_eq(tp_dp_mock_police_bps(b.dp, f->police), 8 * 5120, "a reload changes the data path's rate at once");
+	end("max-bps");
+}
+
+static void test_bps_from_none(void)
+{
+	const struct tp_flow *f;
+	struct tp_conf conf, none;
+
+	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
+	begin();
+	allocate(&c[0]);
+	bind_channel(&c[0], 0x4000, "203.0.113.1:1");
+	check_eq(tp_dp_mock_polices(b.dp), 0, "without max-bps there is no bucket");
+	conf = b.conf;
+	conf.max_bps = 1000;
+	bench_reload(&b, &conf);
+	f = tp_dp_mock_flow(b.dp, tp_dp_mock_find(b.dp, TP_DP_CHANNEL, NULL, 0x4000));
+	check(f && tp_dp_mock_police_bps(b.dp, f->police) == 8000, "a reload that limits is followed by live flows");
+	none = b.conf;
+	bench_reload(&b, &none);
+	f = tp_dp_mock_flow(b.dp, tp_dp_mock_find(b.dp, TP_DP_CHANNEL, NULL, 0x4000));
+	check(f && (!f->police || tp_dp_mock_police_bps(b.dp, f->police) > 1000000000),
+	      "and one that lifts the limit too");
+	end("max-bps by reload");
+}
+
+static void test_capacity(void)
+{
+	const struct tp_flow *f;
+
+	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
+	b.conf.max_bps = 1000;
+	b.conf.bps_capacity = 2500;
+	begin();
+	check(allocate(&c[0]) == 0 && allocate(&c[1]) == 0, "two allocations' worth of bps-capacity");
+	check_eq(allocate(&c[2]), 0, "the third");
+	f = tp_dp_mock_flow(b.dp, tp_dp_mock_find(b.dp, TP_DP_SEND, NULL, 0));
+	check(f && f->police, "has a bucket");
+	check_eq(tp_dp_mock_police_bps(b.dp, 3), 8 * 500, "bps-capacity: what is left of it");
+	check_eq(allocate(&c[3]), 486, "bps-capacity: then the quota is reached");
+	refresh(&c[0], 0);
+	bench_tick(&b);
+	check_eq(allocate(&c[3]), 0, "and what was given back is granted again");
+	end("bps-capacity");
+}
+
+int main(void)
+{
+	test_user();
+	test_rest();
+	test_total();
+	test_bps();
+	test_bps_from_none();
+	test_capacity();
+	return done();
+}
