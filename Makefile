@@ -44,6 +44,8 @@ SKELETONS := $(BPF_SRC:bpf/%.bpf.c=$(O)/gen/%.skel.h)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$(O)/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+# Reads what the suites before it printed, so it comes after them.
+CLAUSES := $(if $(wildcard tests/fixtures/clauses/*.txt),tests/unit/clauses.py)
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(O)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 BPF_TEST_LIB := $(patsubst %.c,$(O)/obj/%.o,$(filter-out tests/bpf/test_%,$(wildcard tests/bpf/*.c tests/fixtures/*.c)))
 PROGRAMS := $(if $(wildcard daemon/main.c),$(O)/turnpiked) $(if $(CTL_OBJ),$(O)/turnpikectl)
@@ -79,7 +81,7 @@ demo: ## relay a real client's stream between namespaces, show what went where, 
 test: ## everything that must hold, in under 20 minutes
 	@tools/deps test
 	@$(BUILD_WITH) test-programs
-	@$(RUN) $(UNIT_TESTS) $(REPLAYS) $(BPF_TESTS) $(NET_TESTS) $(VM_TESTS)
+	@$(RUN) $(UNIT_TESTS) $(REPLAYS) $(CLAUSES) $(BPF_TESTS) $(NET_TESTS) $(VM_TESTS)
 
 test-long: ## what takes longer: the long fuzzing and endurance runs
 	@tools/deps test
@@ -155,7 +157,7 @@ $(O)/san/tests/fuzz/%.o $(O)/fuzz/obj/tests/%.o: WARN += -Wno-missing-prototypes
 test-programs: all $(UNIT_TESTS) $(REPLAYS) $(BPF_TESTS)
 
 check: $(UNIT_TESTS) $(REPLAYS) ## unit tests and fuzz corpora under ASan and UBSan, no root
-	@$(if $^,$(RUN) $^)
+	@$(if $^,$(RUN) $^ $(CLAUSES))
 
 check-bpf: $(BPF_TESTS) ## fixtures through the native core, XDP and tc, byte for byte
 	@$(if $^,$(RUN) $^)

@@ -16,6 +16,18 @@ static bool alternate_fits(const struct tp_alternate *alternate, const struct tp
 	return alternate->addr.family == tuple->client.family && (alternate->kind == TP_ALT_TLS) == tls;
 }
 
+/* Section 10: the other address family's, which a client with both may prefer. */
+static const struct tp_alternate *alternate_other_family(const struct tp_conf *conf, const struct tp_alternate *first)
+{
+	for (size_t i = 0; i < conf->alternate_len; i++) {
+		const struct tp_alternate *alternate = &conf->alternate[i];
+
+		if (alternate->kind == first->kind && alternate->addr.family != first->addr.family)
+			return alternate;
+	}
+	return NULL;
+}
+
 static const struct tp_alternate *alternate_next(struct tp_turn *turn, const struct tp_tuple *tuple)
 {
 	const struct tp_conf *conf = turn->conf;
@@ -33,6 +45,7 @@ bool tp_alternate_redirect(const struct tp_request *req)
 {
 	const struct tp_alternate *alternate = alternate_next(req->turn, &req->from->tuple);
 	const char *domain = req->turn->conf->alternate_domain;
+	const struct tp_alternate *other;
 	uint8_t buf[TP_RESPONSE_SIZE];
 	struct tp_stun_writer w;
 
@@ -41,6 +54,9 @@ bool tp_alternate_redirect(const struct tp_request *req)
 	tp_reply_begin(req, &w, buf, TP_STUN_ERROR);
 	tp_stun_put_error(&w, TP_STUN_E_TRY_ALTERNATE, NULL);
 	tp_stun_put_addr(&w, TP_STUN_ATTR_ALTERNATE_SERVER, &alternate->addr);
+	other = alternate_other_family(req->turn->conf, alternate);
+	if (other)
+		tp_stun_put_addr(&w, TP_STUN_ATTR_ALTERNATE_SERVER, &other->addr);
 	/* Section 14.16: what the client checks the other server's certificate against. */
 	if (domain && alternate->kind == TP_ALT_TLS)
 		tp_stun_put(&w, TP_STUN_ATTR_ALTERNATE_DOMAIN, domain, strlen(domain));

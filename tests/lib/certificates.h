@@ -31,10 +31,9 @@ static void cert_write_key(const char *name, EVP_PKEY *key, const char *password
 	free(path);
 }
 
-/* A self-signed certificate for DNS:name.test and its key. */
-__attribute__((unused)) static void cert_make(const char *name, const char *password)
+/* A self-signed certificate for DNS:name.test and its key, which it takes. */
+static void cert_make_of(const char *name, EVP_PKEY *key, const char *password)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *x = X509_new();
 	X509V3_CTX ctx;
 	X509_EXTENSION *ext;
@@ -61,6 +60,11 @@ __attribute__((unused)) static void cert_make(const char *name, const char *pass
 	X509_free(x);
 	EVP_PKEY_free(key);
 	free(path);
+}
+
+__attribute__((unused)) static void cert_make(const char *name, const char *password)
+{
+	cert_make_of(name, EVP_EC_gen("P-256"), password);
 }
 
 __attribute__((unused)) static bool cert_begin(void)

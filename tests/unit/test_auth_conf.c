@@ -24,7 +24,8 @@ static void refused(const struct tp_conf *conf, const char *expected, const char
 	char err[256] = "";
 	struct tp_auth *auth = tp_auth_new(conf, err, sizeof(err));
 
-	check(!auth && strstr(err, expected), "%s: \"%s\"", name, err);
+	if (!check(!auth && strstr(err, expected), "%s", name))
+		printf("# says \"%s\"\n", err);
 	tp_auth_free(auth);
 }
 
@@ -45,7 +46,7 @@ static void test_refusals(void)
 	memset(long_name, 'x', sizeof(long_name) - 1);
 	long_name[509] = 0;
 	users[1] = (struct tp_conf_user){ .name = long_name, .password = "x" };
-	refused(&conf, "508", "RFC 8489 14.3: a name of 509 bytes");
+	refused(&conf, "508", "RFC 8489 14.3: a name of 509 bytes is refused");
 	conf.user_len = 1;
 	conf.password_algorithms = 2;
 	refused(&conf, "algorithm that is off", "an MD5 key where only SHA-256 is on");
@@ -54,7 +55,7 @@ static void test_refusals(void)
 	refused(&conf, "realm: empty", "no realm");
 	long_name[128] = 0;
 	conf.realm = long_name;
-	refused(&conf, "longer than 127", "RFC 8489 14.9: a realm of 128 bytes");
+	refused(&conf, "longer than 127", "RFC 8489 14.9: a realm of 128 bytes is refused");
 	conf.realm = "example.org";
 	conf.nonce_key = "0011";
 	refused(&conf, "nonce-key", "a short nonce-key");

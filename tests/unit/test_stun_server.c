@@ -288,12 +288,70 @@ static void test_classic(void)
 	end("classic");
 }
 
+/* Section 10: what Allocate is answered with; Binding is not (section 12). */
+static void test_alternate(void)
+{
+	struct tp_alternate alternate[] = {
+		{ .addr = addr_of("[2001:db8::77]:3478"), .kind = TP_ALT_PLAIN },
+		{ .addr = addr_of("192.0.2.77:3478"), .kind = TP_ALT_PLAIN },
+		{ .addr = addr_of("[2001:db8::78]:5349"), .kind = TP_ALT_TLS },
+	};
+	struct tp_addr expected[2], got[3];
+	struct tp_stun_attr attr;
+	struct message m;
+	size_t pos = 0, len = 0;
+
+	bench_init(&b);
+	b.conf.alternate = alternate;
+	b.conf.alternate_len = 3;
+	bench_start(&b);
+	client_init(&c, &b, "198.51.100.7:40000");
+	request(&m, &c, TP_STUN_BINDING);
+	check_eq(message_send(&m), 0, "RFC 8489 12: Binding is not redirected");
+	expected[0] = alternate[1].addr;
+	expected[1] = alternate[0].addr;
+	check_eq(allocate(&c), 300, "RFC 8489 10: Allocate is");
+	while (tp_stun_next(&c.reply, &pos, &attr) && len < 3)
+		if (attr.type == TP_STUN_ATTR_ALTERNATE_SERVER) {
+			static const struct tp_stun_id no_mask;
+			struct tp_stun_msg plain = c.reply;
+
+			plain.id = no_mask;
+			if (tp_stun_get_xor_addr(&plain, &attr, &got[len++]))
+				abort();
+		}
+	check(len == 2 && memcmp(got, expected, sizeof(expected)) == 0,
+	      "RFC 8489 10: an ALTERNATE-SERVER of the other family follows");
+	end("alternate");
+}
+
+static void test_repeated(void)
+{
+	struct message m;
+	unsigned int opened;
+	struct tp_addr first;
+
+	begin();
+	allocate_begin(&m, &c);
+	check_eq(message_send(&m), 0, "an Allocate");
+	first = relayed(&c, 0);
+	opened = b.opened;
+	check(send_raw(&c, m.buf, m.w.size) == 0 && b.opened == opened,
+	      "RFC 8489 6.3.1: an Allocate that comes again makes no second allocation");
+	first.port ^= relayed(&c, 0).port;
+	check_eq(first.port, 0, "RFC 8489 6.3.1: and is answered with the same relayed address");
+	end("repeated");
+}
+
 static void test_software(void)
 {
+	struct tp_stun_attr attr = { 0 };
 	struct tp_conf quiet;
 
 	begin();
-	check(!allocate(&c) && reply_has(&c, TP_STUN_ATTR_SOFTWARE), "RFC 8489 6.3.1.1, 14.14: SOFTWARE in an Allocate response");
+	check(!allocate(&c) && tp_stun_find(&c.reply, TP_STUN_ATTR_SOFTWARE, &attr),
+	      "RFC 8489 6.3.1.1, 14.14: SOFTWARE in an Allocate response");
+	check(attr.size > 0 && attr.size < 128, "RFC 8489 14.14: SOFTWARE is short");
 	quiet = b.conf;
 	quiet.software_attribute = false;
 	bench_reload(&b, &quiet);
@@ -312,6 +370,8 @@ int main(void)
 	test_response_integrity();
 	test_appended();
 	test_classic();
+	test_alternate();
+	test_repeated();
 	test_software();
 	return done();
 }

@@ -10,6 +10,9 @@
 #include "lib/tap.h"
 #include "net/tls_context.h"
 
+/* What the client of the next handshake offers for TLS 1.2; NULL: OpenSSL's own list. */
+static const char *client_ciphers;
+
 struct pair {
 	SSL_CTX *client_ctx;
 	SSL *client, *server;
@@ -41,6 +44,8 @@ static bool handshake(struct tp_tls_context *ctx, bool dtls, int version, const 
 
 	ret->client_ctx = SSL_CTX_new(dtls ? DTLS_client_method() : TLS_client_method());
 	SSL_CTX_set_security_level(ret->client_ctx, 0);
+	if (client_ciphers)
+		SSL_CTX_set_cipher_list(ret->client_ctx, client_ciphers);
 	SSL_CTX_set_min_proto_version(ret->client_ctx, version);
 	SSL_CTX_set_max_proto_version(ret->client_ctx, version);
 	ret->client = SSL_new(ret->client_ctx);
@@ -166,6 +171,50 @@ static void test_refused(const struct tp_conf *good)
 	free(other);
 }
 
+/* The ciphersuite that a server with an RSA certificate takes from a client's list; "" none. */
+static const char *cipher_of(struct tp_tls_context *ctx, const char *offered)
+{
+	static char name[64];
+	struct pair p;
+
+	client_ciphers = offered;
+	if (handshake(ctx, false, TLS1_2_VERSION, NULL, NULL, &p))
+		snprintf(name, sizeof(name), "%s%s", SSL_get_cipher_name(p.server),
+			 SSL_get_current_compression(p.server) ? " compressed" : "");
+	else
+		name[0] = 0;
+	client_ciphers = NULL;
+	pair_fini(&p);
+	return name;
+}
+
+/* RFC 8489 section 6.2.3 */
+static void test_ciphers(void)
+{
+	struct tp_conf conf = { 0 };
+	struct tp_tls_context *ctx;
+	char err[256] = "";
+
+	cert_make_of("rsa", EVP_RSA_gen(2048), NULL);
+	conf.cert = cert_path("rsa", "pem");
+	conf.pkey = cert_path("rsa", "key");
+	ctx = tp_tls_context_new(&conf, err, sizeof(err));
+	if (check(ctx, "an RSA certificate %s", err)) {
+		check(!strcmp(cipher_of(ctx, "DHE-RSA-AES128-GCM-SHA256"), "DHE-RSA-AES128-GCM-SHA256"),
+		      "RFC 8489 6.2.3: TLS_DHE_RSA_WITH_AES_128_GCM_SHA256 is spoken");
+		check(!strcmp(cipher_of(ctx, "ECDHE-RSA-AES128-GCM-SHA256"), "ECDHE-RSA-AES128-GCM-SHA256"),
+		      "RFC 8489 6.2.3: TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 is spoken");
+		check(!strcmp(cipher_of(ctx, "AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"),
+			      "ECDHE-RSA-AES128-GCM-SHA256"),
+		      "RFC 8489 6.2.3: of a client that prefers a ciphersuite without PFS the server takes one with PFS");
+		check(!*cipher_of(ctx, "eNULL:aNULL:RC4:DES:3DES:EXPORT"),
+		      "RFC 8489 6.2.3: RC4, DES and NULL ciphersuites are not spoken");
+		check(!strstr(cipher_of(ctx, "ALL"), "compressed"), "RFC 8489 6.2.3: there is no TLS-level compression");
+	}
+	tp_tls_context_put(ctx);
+	free(conf.cert), free(conf.pkey);
+}
+
 static bool exchange(SSL *from, SSL *to)
 {
 	char buf[8];
@@ -226,6 +275,7 @@ int main(void)
 	}
 	tp_tls_context_put(ctx);
 	test_refused(&conf);
+	test_ciphers();
 	test_swap(&conf);
 	free(conf.cert), free(conf.pkey), free(certs[0]), free(pkeys[0]);
 	cert_end();
