@@ -50,17 +50,18 @@ fail() {
 
 skip() { TAP_RUN=$((TAP_RUN + 1)); printf 'ok %d - %s # SKIP %s\n' "$TAP_RUN" "$1" "$2"; }
 
-# ok NAME COMMAND...: the command succeeds; its output is shown where it does not.
+# ok NAME COMMAND...: the command succeeds; its output is shown where it does not. It runs in this shell:
+# it may start processes and set variables.
 ok() {
-	local name=$1 out status=0
+	local name=$1 status=0
 	shift
-	out=$("$@" 2>&1) || status=$?
+	"$@" > "$WORK/ok.out" 2>&1 || status=$?
 	if [ "$status" -eq 0 ]; then
 		pass "$name"
 	else
 		fail "$name"
 		note "exit status $status of: $*"
-		[ -z "$out" ] || printf '%s\n' "$out" | tail -n 20 | sed 's/^/# /'
+		note_file "$WORK/ok.out" 40
 		return 1
 	fi
 }
@@ -233,9 +234,10 @@ ns_for_xdp() {
 
 # --- processes ---
 
-# child COMMAND...: in the background, ended with the suite. CHILD is its process id.
-child() {
-	"$@" &
+# child_in NS COMMAND...: in the background, ended with the suite. CHILD is its process id: nsenter
+# becomes the command, which in_ns as a function in the background would not.
+child_in() {
+	nsenter --net="/run/netns/$(ns_name "$1")" -- "${@:2}" &
 	CHILD=$!
 	CHILDREN+=("$CHILD")
 }
@@ -307,7 +309,7 @@ relay_conf() {
 # such as `setpriv ...`. Returns when the control socket answers.
 relay_start() {
 	relay_conf > "$WORK/turnpiked.conf"
-	in_ns srv ${RELAY_RUN[@]+"${RELAY_RUN[@]}"} turnpiked -c "$WORK/turnpiked.conf" "$@" \
+	nsenter --net="/run/netns/$(ns_name srv)" -- ${RELAY_RUN[@]+"${RELAY_RUN[@]}"} turnpiked -c "$WORK/turnpiked.conf" "$@" \
 		< /dev/null >> "$WORK/turnpiked.log" 2>&1 &
 	RELAY_PID=$!
 	wait_for 30 relay_settled
@@ -345,8 +347,8 @@ relay_stop() {
 		note "the control socket is left behind"
 		return 1
 	fi
-	if [ -n "$BPFFS" ] && [ -n "$(find "$WORK/bpf" -mindepth 1 -type f | head -n 1)" ]; then
-		note "pins are left behind: $(find "$WORK/bpf" -type f | head -n 5 | tr '\n' ' ')"
+	if [ -n "$BPFFS" ] && [ -n "$(find "$BPFFS" -mindepth 1 2> /dev/null | head -n 1)" ]; then
+		note "pins are left behind: $(find "$BPFFS" -mindepth 1 | head -n 5 | tr '\n' ' ')"
 		return 1
 	fi
 }
@@ -357,7 +359,7 @@ relay_stop() {
 peer_start() {
 	local address
 	for address; do
-		child in_ns "$PEER_NS" turnutils_peer -L "$address" -p 3480 > "$WORK/peer.out" 2>&1
+		child_in "$PEER_NS" turnutils_peer -L "$address" -p 3480 > "$WORK/peer.out" 2>&1
 		wait_for 20 peer_listens "$address" || return 1
 	done
 }

@@ -127,10 +127,10 @@ class Client:
     """A TURN client on one UDP socket. What arrives and is not the awaited response is kept in `inbox`
     as ("channel", number, data), ("data", peer, data) or ("other", bytes)."""
 
-    def __init__(self, local, server, user="alice", password="secret1"):
+    def __init__(self, local, server, user="alice", password="secret1", port=0):
         self.server = server
         self.user, self.password = user, password
-        self.sock = udp_socket(local)
+        self.sock = udp_socket(local, port)
         self.realm = self.nonce = self.relayed = None
         self.inbox = []
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Allocations that come and go, with permission, channel and a packet each way; a part of test_growth.sh.
 
-usage: churn.py ROUNDS    in the client's namespace, the peer being turnutils_peer
+usage: churn.py ROUNDS FIRST_PORT    in the client's namespace, the peer being turnutils_peer
 """
 import os
 import sys
@@ -15,9 +15,10 @@ PEER = (os.environ["PEER4"], 3480)
 
 def main():
     """One client socket after another; the first failure ends it."""
-    rounds = int(sys.argv[1])
+    rounds, first = int(sys.argv[1]), int(sys.argv[2])
     for number in range(rounds):
-        client = stun.Client("10.90.1.2", (os.environ["SERVER4"], 3478))
+        # A port of its own for each: some allocations outlive their client, and stay on its 5-tuple.
+        client = stun.Client("10.90.1.2", (os.environ["SERVER4"], 3478), port=first + number)
         channel = 0x4000 + number % 0x1000
         for method, arguments in ((client.allocate, ()), (client.permit, (PEER[0], "10.90.2.9")),
                                   (client.bind, (channel, PEER))):

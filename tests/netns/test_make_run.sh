@@ -15,7 +15,7 @@ ns_up two
 ns_route srv 10.90.2.2 fd90:2::2
 peer_start "$PEER4"
 links=$(ip -n "$(ns_name srv)" -o link | wc -l)
-child in_ns srv env ADDRESS="$RELAY4" "$TOP/tools/deploy/run.sh" > "$WORK/run.out" 2>&1
+child_in srv env ADDRESS="$RELAY4" "$TOP/tools/deploy/run.sh" > "$WORK/run.out" 2>&1
 run=$CHILD
 wait_for 60 says_or_ended "until Ctrl-C" "$run"
 note_file "$WORK/run.out" 25
