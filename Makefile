@@ -19,7 +19,7 @@ comma := ,
 Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-8s%s\n' $(1) $(2))
 
-PKGS := libbpf libmnl libnl-3.0 libnl-genl-3.0 liburcu-qsbr liburcu-cds openssl jansson libidn
+PKGS := libbpf libmnl libnl-3.0 libnl-genl-3.0 liburcu-qsbr liburcu-cds openssl jansson libidn sqlite3 libpq hiredis
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Users in a database: SQLite, PostgreSQL or Redis with coturn's own tables and key
+ * names. Looking up never waits: what is not known is asked for by the store's own
+ * thread, and who asked is told when there is an answer. One store per process; every
+ * function but new, subscribe and free may be called from any thread.
+ *
+ *   found      is an answer for store-fresh seconds (60), and while the store is down, or takes
+ *              more than half a second, for store-keep (3600)
+ *   absent     is an answer for store-absent seconds (5)
+ *   down       for one second after a failure nothing is asked; then the next look-up tries again
+ *
+ * Bounds: TP_STORE_FOUND_MAX and TP_STORE_ABSENT_MAX remembered answers, the least recently
+ * used go first; TP_STORE_QUEUE_MAX questions waiting, further ones are counted and not asked.
+ */
+#ifndef TP_AUTH_STORE_H
+#define TP_AUTH_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tp_conf;
+struct tp_store;
+
+#define TP_STORE_FOUND_MAX	65536
+#define TP_STORE_ABSENT_MAX	8192
+#define TP_STORE_QUEUE_MAX	1024
+#define TP_STORE_TEXT_SIZE	512	/* of one value, with its final zero */
+
+enum tp_store_kind {
+	TP_STORE_USER,		/* turnusers_lt: the key in hexadecimal digits */
+	TP_STORE_SECRET,	/* turn_secret: the secrets of a realm; no name */
+	TP_STORE_OAUTH_KEY,	/* oauth_key: "kid,ikm_key,timestamp,lifetime,as_rs_alg"; no realm */
+};
+
+enum tp_store_result {
+	TP_STORE_FOUND,
+	TP_STORE_ABSENT,	/* or no value with that index */
+	TP_STORE_PENDING,	/* the subscribers are told when there is an answer */
+	TP_STORE_DOWN,
+};
+
+/* What the configuration names. NULL with an empty `err`: it names none; else what is wrong. Starts the thread. */
+struct tp_store *tp_store_new(const struct tp_conf *conf, char *err, size_t err_size);
+void tp_store_free(struct tp_store *store);	/* waits for a question that is under way: some seconds at most */
+
+/* Called on the store's thread after answers or a failure, for whoever got TP_STORE_PENDING. Before the first look-up. */
+typedef void (*tp_store_notify_fn)(void *arg);
+int tp_store_subscribe(struct tp_store *store, tp_store_notify_fn fn, void *arg);
+
+/* The value with an index, for TP_STORE_USER and TP_STORE_OAUTH_KEY 0. */
+enum tp_store_result tp_store_get(struct tp_store *store, enum tp_store_kind kind, const char *realm, const void *name,
+				  size_t name_size, size_t index, char ret[TP_STORE_TEXT_SIZE]);
+
+struct tp_store_info {
+	const char *kind;	/* "sqlite", "pgsql", "redis" */
+	bool down;
+	char error[160];	/* why; empty: it is not */
+	uint64_t lookups;	/* asked of the store */
+	uint64_t failures;
+	uint64_t refused;	/* not asked: too many were waiting */
+	uint64_t stale;		/* answered from memory while it was down */
+	uint64_t found, absent;	/* remembered now */
+	uint64_t slowest_us;	/* look-up since start */
+};
+
+void tp_store_read(struct tp_store *store, struct tp_store_info *ret);
+
+#endif

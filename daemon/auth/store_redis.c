@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Users in Redis under coturn's key names (redis-userdb); store.c's thread calls it:
+ *
+ *   turn/realm/R/user/U/key	string: the key in hexadecimal digits
+ *   turn/realm/R/secret	set: the secrets of a realm
+ *   turn/oauth/kid/K		hash: ikm_key, timestamp, lifetime, as_rs_alg
+ */
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/redis.h"
+#include "auth/store_backend.h"
+
+struct redis_store {
+	struct store_backend base;
+	struct tp_redis_conninfo info;
+	redisContext *conn;	/* NULL: not connected */
+};
+
+static redisReply *send_query(redisContext *c, const struct store_query *q)
+{
+	switch (q->kind) {
+	case TP_STORE_USER:
+		return redisCommand(c, "GET turn/realm/%s/user/%s/key", q->realm, q->name);
+	case TP_STORE_SECRET:
+		return redisCommand(c, "SMEMBERS turn/realm/%s/secret", q->realm);
+	case TP_STORE_OAUTH_KEY:
+		return redisCommand(c, "HMGET turn/oauth/kid/%s ikm_key timestamp lifetime as_rs_alg", q->name);
+	}
+	return NULL;
+}
+
+static const char *element_text(const redisReply *reply, size_t i)
+{
+	return i < reply->elements && reply->element[i]->type == REDIS_REPLY_STRING ? reply->element[i]->str : NULL;
+}
+
+static void add_rows(const redisReply *reply, const struct store_query *query, struct store_rows *rows)
+{
+	if (reply->type == REDIS_REPLY_STRING) {
+		store_rows_add(rows, reply->str, reply->len);
+		return;
+	}
+	if (reply->type != REDIS_REPLY_ARRAY)
+		return;
+	if (query->kind == TP_STORE_OAUTH_KEY) {
+		if (element_text(reply, 0))
+			store_rows_add_oauth(rows, query->name, element_text(reply, 0), element_text(reply, 1),
+					     element_text(reply, 2), element_text(reply, 3));
+		return;
+	}
+	for (size_t i = 0; i < reply->elements; i++)
+		if (element_text(reply, i))
+			store_rows_add(rows, reply->element[i]->str, reply->element[i]->len);
+}
+
+static int fail(struct redis_store *s, const char *why)
+{
+	snprintf(s->base.error, sizeof(s->base.error), "%s", why);
+	redisFree(s->conn);
+	s->conn = NULL;
+	return -EIO;
+}
+
+static int lookup_once(struct redis_store *s, const struct store_query *query, struct store_rows *ret)
+{
+	redisReply *reply;
+	int r = 0;
+
+	if (!s->conn)
+		s->conn = tp_redis_connect(&s->info, s->base.error, sizeof(s->base.error));
+	if (!s->conn)
+		return -EIO;
+	reply = send_query(s->conn, query);
+	if (!reply)
+		return fail(s, s->conn->errstr);
+	/* Loading, not a master, no permission: none of them says that the user does not exist. */
+	if (reply->type == REDIS_REPLY_ERROR)
+		r = fail(s, reply->str);
+	else
+		add_rows(reply, query, ret);
+	freeReplyObject(reply);
+	return r;
+}
+
+static int redis_lookup(struct store_backend *backend, const struct store_query *query, struct store_rows *ret)
+{
+	struct redis_store *s = (struct redis_store *)backend;
+	bool connected = s->conn;
+
+	if (lookup_once(s, query, ret) == 0)
+		return 0;
+	/* A connection that the server closed meanwhile (restart, timeout) is noticed by using it. */
+	return connected ? lookup_once(s, query, ret) : -EIO;
+}
+
+static void redis_free(struct store_backend *backend)
+{
+	struct redis_store *s = (struct redis_store *)backend;
+
+	redisFree(s->conn);
+	tp_redis_conninfo_fini(&s->info);
+	free(s);
+}
+
+static const struct store_backend_ops redis_ops = {
+	.name = "redis",
+	.lookup = redis_lookup,
+	.free = redis_free,
+};
+
+struct store_backend *store_redis_new(const char *conninfo, char *err, size_t err_size)
+{
+	struct redis_store *s = calloc(1, sizeof(*s));
+	char why[128] = "out of memory";
+
+	if (!s || tp_redis_conninfo_parse(conninfo, &s->info, why, sizeof(why))) {
+		free(s);
+		snprintf(err, err_size, "redis-userdb: %s", why);
+		return NULL;
+	}
+	s->base.ops = &redis_ops;
+	return &s->base;
+}

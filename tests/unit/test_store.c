@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* User stores: what is remembered, what happens while one is slow or down, bounds; SQLite in coturn's schema. */
+#include <errno.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "auth/redis.h"
+#include "auth/store_backend.h"
+#include "auth/store_cache.h"
+#include "conf.h"
+#include "lib/tap.h"
+
+#define DEADLINE_S	20	/* of what takes milliseconds */
+
+/* A store that the test holds in its hand: it answers when the gate is open. */
+static struct fake {
+	struct store_backend base;
+	pthread_mutex_t lock;
+	pthread_cond_t change;
+	bool closed, broken;
+	unsigned int asked;
+} fake;
+
+static pthread_mutex_t told_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t told_change = PTHREAD_COND_INITIALIZER;
+static unsigned int told;
+
+static int fake_lookup(struct store_backend *backend, const struct store_query *query, struct store_rows *ret)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&fake.lock);
+	fake.asked++;
+	pthread_cond_broadcast(&fake.change);
+	while (fake.closed)
+		pthread_cond_wait(&fake.change, &fake.lock);
+	if (fake.broken) {
+		snprintf(fake.base.error, sizeof(fake.base.error), "connection refused");
+		r = -EIO;
+	} else if (query->kind == TP_STORE_SECRET) {
+		store_rows_add(ret, "north", 5);
+		store_rows_add(ret, "south", 5);
+	} else if (strcmp(query->realm, "r") == 0 && query->name[0] == 'u') {
+		store_rows_add(ret, query->name, strlen(query->name));
+	}
+	pthread_mutex_unlock(&fake.lock);
+	return r;
+}
+
+static void fake_free(struct store_backend *backend)
+{
+}
+
+static const struct store_backend_ops fake_ops = { .name = "fake", .lookup = fake_lookup, .free = fake_free };
+
+static void fake_set(bool closed, bool broken)
+{
+	pthread_mutex_lock(&fake.lock);
+	fake.closed = closed;
+	fake.broken = broken;
+	pthread_cond_broadcast(&fake.change);
+	pthread_mutex_unlock(&fake.lock);
+}
+
+static void deadline(struct timespec *ts)
+{
+	clock_gettime(CLOCK_REALTIME, ts);
+	ts->tv_sec += DEADLINE_S;
+}
+
+/* Until the store's thread has taken the n-th question. */
+static bool wait_asked(unsigned int n)
+{
+	struct timespec ts;
+	bool good;
+
+	deadline(&ts);
+	pthread_mutex_lock(&fake.lock);
+	while (fake.asked < n && pthread_cond_timedwait(&fake.change, &fake.lock, &ts) == 0)
+		;
+	good = fake.asked >= n;
+	pthread_mutex_unlock(&fake.lock);
+	return good;
+}
+
+static void on_answer(void *arg)
+{
+	pthread_mutex_lock(&told_lock);
+	told++;
+	pthread_cond_broadcast(&told_change);
+	pthread_mutex_unlock(&told_lock);
+}
+
+static struct tp_conf settings = { .store_fresh_s = 60, .store_keep_s = 3600, .store_absent_s = 60 };
+
+static struct tp_store *store_begin(void)
+{
+	struct tp_store *store;
+
+	fake = (struct fake){ .base = { .ops = &fake_ops } };
+	pthread_mutex_init(&fake.lock, NULL);
+	pthread_cond_init(&fake.change, NULL);
+	told = 0;
+	store = tp_store_with(&fake.base, &settings);
+	tp_store_subscribe(store, on_answer, NULL);
+	return store;
+}
+
+/* Asks again whenever the store tells that there are answers, as a worker does. */
+static enum tp_store_result get_wait(struct tp_store *store, enum tp_store_kind kind, const char *realm,
+				     const char *name, size_t index, char *ret)
+{
+	struct timespec ts;
+	enum tp_store_result r;
+
+	deadline(&ts);
+	pthread_mutex_lock(&told_lock);
+	while ((r = tp_store_get(store, kind, realm, name, strlen(name), index, ret)) == TP_STORE_PENDING)
+		if (pthread_cond_timedwait(&told_change, &told_lock, &ts))
+			break;
+	pthread_mutex_unlock(&told_lock);
+	return r;
+}
+
+static enum tp_store_result get(struct tp_store *store, const char *name)
+{
+	char text[TP_STORE_TEXT_SIZE];
+
+	return tp_store_get(store, TP_STORE_USER, "r", name, strlen(name), 0, text);
+}
+
+static void test_remembered(void)
+{
+	struct tp_store *store = store_begin();
+	char text[TP_STORE_TEXT_SIZE] = "";
+
+	fake_set(true, false);
+	check_eq(get(store, "u1"), TP_STORE_PENDING, "what is not known is pending, and nobody waits");
+	check_eq(get(store, "u1"), TP_STORE_PENDING, "and stays so while the store has not answered");
+	fake_set(false, false);
+	check(get_wait(store, TP_STORE_USER, "r", "u1", 0, text) == TP_STORE_FOUND && !strcmp(text, "u1"), "then found");
+	check_eq(fake.asked, 1, "by one question");
+	check_eq(get_wait(store, TP_STORE_USER, "r", "nobody", 0, text), TP_STORE_ABSENT, "a name that is not there");
+	check_eq(get_wait(store, TP_STORE_USER, "q", "u1", 0, text), TP_STORE_ABSENT, "a name of another realm");
+	check_eq(fake.asked, 3, "two more questions");
+	check(get(store, "u1") == TP_STORE_FOUND && get(store, "nobody") == TP_STORE_ABSENT && fake.asked == 3,
+	      "both answers are remembered");
+	check(get_wait(store, TP_STORE_SECRET, "r", "", 1, text) == TP_STORE_FOUND && !strcmp(text, "south"),
+	      "the second secret of a realm");
+	check_eq(tp_store_get(store, TP_STORE_SECRET, "r", "", 0, 2, text), TP_STORE_ABSENT, "there is no third");
+	tp_store_free(store);
+}
+
+/* Names are bytes of strangers: they never reach the store unless they are UTF-8 text (RFC 8489 section 14.3). */
+static void test_names(void)
+{
+	static const struct {
+		const char *name;
+		size_t size;
+	} bad[] = { { "u\0x", 3 }, { "u\xff", 2 }, { "u\xc0\xaf", 3 }, { "u\xed\xa0\x80", 4 }, { "u\xf4\x90\x80\x80", 5 },
+		    { "u\xe2\x82", 3 }, { "u\x80", 2 } };
+	struct tp_store *store = store_begin();
+	char text[TP_STORE_TEXT_SIZE];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		check_eq(tp_store_get(store, TP_STORE_USER, "r", bad[i].name, bad[i].size, 0, text), TP_STORE_ABSENT,
+			 "bytes that are no text, %zu: absent, without a question", i);
+	check_eq(fake.asked, 0, "none was asked");
+	check_eq(get_wait(store, TP_STORE_USER, "r", "u\xe2\x82\xac", 0, text), TP_STORE_FOUND, "text of three bytes is");
+	tp_store_free(store);
+}
+
+static void test_down(void)
+{
+	struct tp_store *store;
+	struct tp_store_info info;
+	char text[TP_STORE_TEXT_SIZE];
+
+	settings.store_fresh_s = 0;	/* every answer is asked for again */
+	store = store_begin();
+	fake_set(false, false);
+	/* Fresh for no time: the answer shows as the entry that the failing store falls back to. */
+	check_eq(get(store, "u1"), TP_STORE_PENDING, "a first look-up");
+	check(wait_asked(1), "is asked");
+	fake_set(false, true);
+	check_eq(get_wait(store, TP_STORE_USER, "r", "u2", 0, text), TP_STORE_DOWN, "a failure is its own answer");
+	tp_store_read(store, &info);
+	check(info.down && info.failures >= 1 && !strcmp(info.error, "connection refused"), "with its reason and counter");
+	check(get(store, "u1") == TP_STORE_FOUND, "a user known already stays while the store is down");
+	tp_store_read(store, &info);
+	check(info.stale >= 1, "which is counted");
+	check_eq(get(store, "u3"), TP_STORE_DOWN, "one that is not known is refused at once");
+	tp_store_free(store);
+	settings.store_fresh_s = 60;
+}
+
+static void test_keep_ends(void)
+{
+	struct tp_store *store;
+	char text[TP_STORE_TEXT_SIZE];
+
+	settings.store_fresh_s = settings.store_keep_s = 0;
+	store = store_begin();
+	check_eq(get(store, "u1"), TP_STORE_PENDING, "a look-up with store-keep=0");
+	check(wait_asked(1), "is asked");
+	fake_set(false, true);
+	check_eq(get_wait(store, TP_STORE_USER, "r", "u1", 0, text), TP_STORE_DOWN,
+		 "after store-keep nobody is known any more while the store is down");
+	tp_store_free(store);
+	settings.store_fresh_s = 60;
+	settings.store_keep_s = 3600;
+}
+
+/* A flood of names: the queue and the memory of what is absent are bounded, and the known user is not evicted. */
+static void test_bounds(void)
+{
+	struct tp_store *store = store_begin();
+	struct tp_store_info info;
+	char name[32], text[TP_STORE_TEXT_SIZE];
+
+	get_wait(store, TP_STORE_USER, "r", "u1", 0, text);
+	fake_set(true, false);
+	for (unsigned int i = 0; i < 2 * TP_STORE_ABSENT_MAX; i++) {
+		snprintf(name, sizeof(name), "x%u", i);
+		get(store, name);
+	}
+	tp_store_read(store, &info);
+	check(info.absent <= TP_STORE_ABSENT_MAX, "%llu unknown names are remembered, not more than the bound",
+	      (unsigned long long)info.absent);
+	check(info.refused >= 2 * TP_STORE_ABSENT_MAX - TP_STORE_QUEUE_MAX - 1, "questions beyond the queue are counted");
+	check_eq(get(store, "u1"), TP_STORE_FOUND, "a known user is not pushed out by unknown names");
+	fake_set(false, false);
+	check_eq(get_wait(store, TP_STORE_USER, "r", "u2", 0, text), TP_STORE_FOUND, "and the queue drains");
+	tp_store_free(store);
+}
+
+static void test_cache_eviction(void)
+{
+	struct store_cache cache;
+	struct store_rows rows = { 0 };
+	struct cache_entry *entry;
+	char name[32];
+
+	check_eq(store_cache_init(&cache), 0, "a cache");
+	store_rows_add(&rows, "key", 3);
+	for (unsigned int i = 0; i < TP_STORE_FOUND_MAX + 100; i++) {
+		int size = snprintf(name, sizeof(name), "u%u", i);
+
+		entry = store_cache_get(&cache, TP_STORE_USER, "r", name, (size_t)size);
+		store_cache_answer(&cache, entry, &rows, 1);
+	}
+	check(cache.found_len == TP_STORE_FOUND_MAX && cache.others_len == 0, "found answers are bounded");
+	entry = store_cache_get(&cache, TP_STORE_USER, "r", "u0", 2);
+	check(entry->state == CACHE_UNKNOWN, "the least recently used went");
+	entry = store_cache_get(&cache, TP_STORE_USER, "r", name, strlen(name));
+	check(entry->state == CACHE_FOUND && !strcmp(cache_entry_text(entry, 0), "key") && !cache_entry_text(entry, 1),
+	      "the last is there");
+	store_cache_fini(&cache);
+}
+
+static char db_path[] = "/tmp/tp-store-XXXXXX";
+
+/* coturn's schema and rows of its testsqldbsetup.sql. */
+static void make_db(void)
+{
+	static const char sql[] =
+		"CREATE TABLE turnusers_lt (realm varchar(127) default '', name varchar(512), hmackey char(128),"
+		" PRIMARY KEY (realm,name));"
+		"CREATE TABLE turn_secret (realm varchar(127) default '', value varchar(256), primary key (realm,value));"
+		"CREATE TABLE oauth_key (kid varchar(128), ikm_key varchar(256), timestamp bigint default 0,"
+		" lifetime integer default 0, as_rs_alg varchar(64) default '', realm varchar(127), primary key (kid));"
+		"INSERT INTO turnusers_lt VALUES ('north.gov', 'ninefingers', 'bc807ee29df3c9ffa736523fb2c4e8ee');"
+		"INSERT INTO turn_secret VALUES ('north.gov', 'logen'), ('north.gov', 'bloody9');"
+		"INSERT INTO oauth_key VALUES ('north', 'MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEK', 0, 0, '', 'crinna.org');";
+	sqlite3 *db;
+
+	if (sqlite3_open(db_path, &db) != SQLITE_OK || sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		abort();
+	sqlite3_close(db);
+}
+
+static void test_sqlite(void)
+{
+	struct tp_conf conf = settings;
+	struct tp_store_info info;
+	struct tp_store *store;
+	char err[128], text[TP_STORE_TEXT_SIZE];
+	int fd = mkstemp(db_path);
+
+	close(fd);
+	make_db();
+	conf.userdb = db_path;
+	store = tp_store_new(&conf, err, sizeof(err));
+	if (!check(store != NULL, "a store of SQLite"))
+		return;
+	tp_store_subscribe(store, on_answer, NULL);
+	check(get_wait(store, TP_STORE_USER, "north.gov", "ninefingers", 0, text) == TP_STORE_FOUND &&
+	      !strcmp(text, "bc807ee29df3c9ffa736523fb2c4e8ee"), "coturn's user");
+	check_eq(get_wait(store, TP_STORE_USER, "north.gov", "x' OR '1'='1", 0, text), TP_STORE_ABSENT,
+		 "a name is never part of the query");
+	check(get_wait(store, TP_STORE_SECRET, "north.gov", "", 1, text) == TP_STORE_FOUND, "coturn's secrets");
+	check(get_wait(store, TP_STORE_OAUTH_KEY, "", "north", 0, text) == TP_STORE_FOUND &&
+	      !strcmp(text, "north,MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEK,0,0,A256GCM"), "coturn's oauth_key");
+	tp_store_read(store, &info);
+	check(!info.down && info.lookups == 4 && !strcmp(info.kind, "sqlite"), "four look-ups");
+	tp_store_free(store);
+	unlink(db_path);
+
+	store = tp_store_new(&conf, err, sizeof(err));
+	tp_store_subscribe(store, on_answer, NULL);
+	check_eq(get_wait(store, TP_STORE_USER, "r", "u", 0, text), TP_STORE_DOWN, "a file that is not there is a store down");
+	tp_store_read(store, &info);
+	check(strstr(info.error, "unable to open database file") != NULL, "and says why");
+	tp_store_free(store);
+}
+
+static void test_conninfo(void)
+{
+	struct tp_conf conf = { 0 };
+	struct tp_redis_conninfo info;
+	char err[128];
+
+	check(!tp_store_new(&conf, err, sizeof(err)) && !*err, "no store is none, and no error");
+	conf.psql_userdb = "hunter2 nonsense";
+	check(!tp_store_new(&conf, err, sizeof(err)) && *err && !strstr(err, "hunter2"), "a bad libpq string, not repeated");
+	conf.psql_userdb = NULL;
+	conf.redis_userdb = "ip=127.0.0.1 port=99999 password=hunter2";
+	check(!tp_store_new(&conf, err, sizeof(err)) && strstr(err, "port is no setting"), "a bad port of Redis");
+	check_eq(tp_redis_conninfo_parse("ip=127.0.0.2 dbname=2 password=turn port=6380 connect_timeout=30", &info, err,
+					 sizeof(err)), 0, "coturn's example");
+	check(!strcmp(info.host, "127.0.0.2") && info.port == 6380 && info.database == 2 && !strcmp(info.password, "turn"),
+	      "is understood");
+	tp_redis_conninfo_fini(&info);
+}
+
+int main(void)
+{
+	test_remembered();
+	test_names();
+	test_down();
+	test_keep_ends();
+	test_bounds();
+	test_cache_eviction();
+	test_sqlite();
+	test_conninfo();
+	return done();
+}
