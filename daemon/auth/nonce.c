@@ -43,10 +43,10 @@ static int nonce_mac(const struct tp_nonce_params *params, const struct tp_addr 
 int tp_nonce_make(const struct tp_nonce_params *params, const struct tp_addr *client, uint64_t now_s,
 		  char ret[TP_NONCE_SIZE])
 {
-	const uint8_t features[3] = { params->features };
+	const uint8_t features[3] = { (uint8_t)(params->features >> 16), 0, (uint8_t)params->features };
 	uint8_t box[BOX_SIZE], mac[TP_DIGEST_MAX_SIZE];
 
-	/* The two bits in use make no '+' or '/', in which base64url would differ. */
+	/* The bits in use make no '+' or '/', in which base64url would differ. */
 	memcpy(ret, MAGIC, MAGIC_SIZE);
 	tp_base64url_encode(features, sizeof(features), ret + MAGIC_SIZE);
 	store_be32(box, (uint32_t)now_s);
@@ -64,7 +64,7 @@ enum tp_nonce_state tp_nonce_check(const struct tp_nonce_params *params, const s
 	uint8_t box[BOX_SIZE], mac[TP_DIGEST_MAX_SIZE];
 	int32_t age_s;
 
-	if (size != TP_NONCE_SIZE || tp_nonce_features(nonce, size) != params->features ||
+	if (size != TP_NONCE_SIZE ||
 	    !tp_base64url_decode((const char *)nonce + COOKIE_SIZE, TP_NONCE_SIZE - COOKIE_SIZE, box) ||
 	    nonce_mac(params, client, nonce, box, mac) || CRYPTO_memcmp(mac, box + STAMP_SIZE, MAC_SIZE) != 0)
 		return TP_NONCE_FOREIGN;
@@ -75,12 +75,18 @@ enum tp_nonce_state tp_nonce_check(const struct tp_nonce_params *params, const s
 	return TP_NONCE_VALID;
 }
 
-uint8_t tp_nonce_features(const uint8_t *nonce, size_t size)
+uint32_t tp_nonce_features(const uint8_t *nonce, size_t size)
 {
-	uint8_t features[3];
+	uint8_t bytes[3];
+	uint32_t bits, features = 0;
 
 	if (size < COOKIE_SIZE || memcmp(nonce, MAGIC, MAGIC_SIZE) != 0 ||
-	    !tp_base64url_decode((const char *)nonce + MAGIC_SIZE, 4, features))
+	    !tp_base64url_decode((const char *)nonce + MAGIC_SIZE, 4, bytes))
 		return 0;
-	return features[0] & (TP_NONCE_PASSWORD_ALGORITHMS | TP_NONCE_USERNAME_ANONYMITY);
+	bits = (uint32_t)bytes[0] << 16 | bytes[2];
+	if (bits & TP_NONCE_PASSWORD_ALGORITHMS)
+		features |= TP_NONCE_PASSWORD_ALGORITHMS;
+	if (bits & TP_NONCE_USERNAME_ANONYMITY)
+		features |= TP_NONCE_USERNAME_ANONYMITY;
+	return features;
 }

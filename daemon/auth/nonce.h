@@ -16,15 +16,20 @@
 
 #define TP_NONCE_SIZE	29
 
-/* Section 18.1, as bits of the first byte of the three. */
-#define TP_NONCE_PASSWORD_ALGORITHMS	0x80
-#define TP_NONCE_USERNAME_ANONYMITY	0x40
+/*
+ * Section 18.1: bits 0 and 1 of 24. The text counts from the left, as does the example
+ * of RFC 8656 section 20; erratum 6290, verified, and appendix B.1 from the right.
+ * Clients do either, so each feature is sent, and read, at both ends; the bits
+ * between are unassigned.
+ */
+#define TP_NONCE_PASSWORD_ALGORITHMS	0x800001u
+#define TP_NONCE_USERNAME_ANONYMITY	0x400002u
 
 struct tp_nonce_params {
 	const struct tp_seal *seal;
 	const char *realm;
 	uint8_t algorithms;	/* offered with it, as in tp_conf.password_algorithms */
-	uint8_t features;	/* TP_NONCE_* */
+	uint32_t features;	/* TP_NONCE_* */
 };
 
 enum tp_nonce_state {
@@ -39,7 +44,7 @@ int tp_nonce_make(const struct tp_nonce_params *params, const struct tp_addr *cl
 /* `max_age_s` 0: it never expires. */
 enum tp_nonce_state tp_nonce_check(const struct tp_nonce_params *params, const struct tp_addr *client,
 				   uint64_t now_s, uint32_t max_age_s, const uint8_t *nonce, size_t size);
-/* The security features that a nonce, anybody's, claims; 0 where it has no "nonce cookie". */
-uint8_t tp_nonce_features(const uint8_t *nonce, size_t size);
+/* The security features that a nonce, anybody's, claims at either end; 0 where it has no "nonce cookie". */
+uint32_t tp_nonce_features(const uint8_t *nonce, size_t size);
 
 #endif

@@ -26,8 +26,8 @@ static void test_challenge(const struct tp_auth *auth)
 	check(c.realm_size == 11 && memcmp(c.realm, "example.org", 11) == 0,
 	      "RFC 8489 9.2.4: the challenge has the REALM");
 	check_eq(c.nonce_size, TP_NONCE_SIZE, "RFC 8489 9.2.4: the challenge has a NONCE");
-	check(memcmp(c.nonce, "obMatJos2wAAA", 13) == 0,
-	      "RFC 8489 9.2, 18.1: the NONCE begins with obMatJos2 and the bits 0 and 1, the most significant ones");
+	check(memcmp(c.nonce, "obMatJos2wAAD", 13) == 0,
+	      "RFC 8489 9.2, 18.1, erratum 6290: the NONCE begins with obMatJos2 and the bits 0 and 1, at both ends");
 	check(c.algorithms_size == sizeof(list) && memcmp(c.algorithms, list, sizeof(list)) == 0,
 	      "RFC 8489 9.2.4, 14.11: PASSWORD-ALGORITHMS lists SHA-256, then MD5");
 	check(c.response_size <= 100, "ruling 3: the 401 for a realm of 11 bytes is small (%zu bytes)", c.response_size);
@@ -126,15 +126,40 @@ static void test_bid_down(const struct tp_auth *auth)
 {
 	struct client c = client_challenged(auth, "alice", "secret");
 
-	memcpy(c.nonce + 9, "QAAA", 4);
+	memcpy(c.nonce + 9, "QAAC", 4);
 	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_STALE_NONCE,
 		 "RFC 8489 9.2.1: a NONCE whose Password algorithms bit was struck off is stale");
-	memcpy(c.nonce + 9, "gAAA", 4);
+	memcpy(c.nonce + 9, "gAAB", 4);
 	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_STALE_NONCE,
 		 "RFC 8489 9.2.1: a NONCE whose Username anonymity bit was struck off is stale");
-	memcpy(c.nonce + 9, "wAAB", 4);
+	memcpy(c.nonce + 9, "wAAH", 4);
 	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_STALE_NONCE,
 		 "RFC 8489 9.2.1: a NONCE with another bit set is stale");
+}
+
+/* What a nonce of another server says, whichever end its bits are counted from. */
+static void test_features(void)
+{
+	static const struct {
+		const char *nonce;
+		uint32_t features;
+	} cases[] = {
+		{ "obMatJos2gAAAx", TP_NONCE_PASSWORD_ALGORITHMS },
+		{ "obMatJos2AAABx", TP_NONCE_PASSWORD_ALGORITHMS },
+		{ "obMatJos2QAAA", TP_NONCE_USERNAME_ANONYMITY },
+		{ "obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA", TP_NONCE_USERNAME_ANONYMITY },
+		{ "obMatJos2wAAD", TP_NONCE_PASSWORD_ALGORITHMS | TP_NONCE_USERNAME_ANONYMITY },
+		{ "obMatJos2AAAA", 0 },
+		{ "obMatJos2P//8", 0 },
+		{ "obMatJos2gAA", 0 },
+		{ "obMatJos3gAAA", 0 },
+		{ "f//499k954d6OL34oL9FSTvy64sA", 0 },
+		{ "", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		check_eq(tp_nonce_features((const uint8_t *)cases[i].nonce, strlen(cases[i].nonce)), cases[i].features,
+			 "RFC 8489 9.2, 18.1, erratum 6290: features of '%s'", cases[i].nonce);
 }
 
 static void test_userhash(const struct tp_auth *auth)
@@ -261,6 +286,7 @@ int main(void)
 	test_md5(auth);
 	test_algorithms(auth);
 	test_bid_down(auth);
+	test_features();
 	test_userhash(auth);
 	test_nonce(auth);
 	test_every_nonce_byte(auth);
