@@ -45,7 +45,7 @@
  *   tp1_local         daemon (syscall)    programs      a listener's
  *   tp1_state         daemon (mmap)       programs      the daemon's
  *   tp1_reasons       programs (per CPU)  daemon        the map's
- *   tp1_scratch       tc program          tc program    one packet's
+ *   tp1_scratch       programs (per CPU)  programs      one packet's
  *
  * Times are nanoseconds of CLOCK_MONOTONIC_COARSE in the initial time namespace
  * (bpf_ktime_get_coarse_ns). Packets extend nothing: only the daemon writes
