@@ -325,6 +325,26 @@ static void test_alternate(void)
 	end("alternate");
 }
 
+static void test_secure_stun(void)
+{
+	struct message m;
+
+	bench_init(&b);
+	b.conf.secure_stun = true;
+	b.conf.rfc5780 = true;
+	bench_start(&b);
+	client_init(&c, &b, "198.51.100.7:40000");
+	request(&m, &c, TP_STUN_BINDING);
+	check(message_send(&m) == 401 && challenges(), "RFC 5780 5.2: with secure-stun Binding wants credentials");
+	client_challenge(&c);
+	request(&m, &c, TP_STUN_BINDING);
+	m.bare = false;
+	check(!message_send(&m) && tp_stun_check_integrity(&c.reply, c.key, sizeof(c.key)) &&
+	      reply_has(&c, TP_STUN_ATTR_RESPONSE_ORIGIN),
+	      "RFC 5780 6.1: with secure-stun a Binding response is protected");
+	end("secure-stun");
+}
+
 static void test_repeated(void)
 {
 	struct message m;
@@ -371,6 +391,7 @@ int main(void)
 	test_appended();
 	test_classic();
 	test_alternate();
+	test_secure_stun();
 	test_repeated();
 	test_software();
 	return done();
