@@ -50,11 +50,11 @@ static int token_keys_load(struct tp_auth *auth, const struct tp_conf *conf, cha
 	auth->oauth = conf->oauth;
 	if (!conf->oauth)
 		return 0;
-	if (!list->len) {
-		snprintf(err, err_size, "oauth: there is no oauth-key");
+	if (!list->len && !auth->has_store) {
+		snprintf(err, err_size, "oauth: there is no oauth-key and no store that has them");
 		return -EINVAL;
 	}
-	auth->token_keys = calloc(list->len, sizeof(*auth->token_keys));
+	auth->token_keys = calloc(list->len ? list->len : 1, sizeof(*auth->token_keys));
 	auth->server_name = strdup(conf->server_name ? conf->server_name : conf->realm ? conf->realm : "");
 	if (!auth->token_keys || !auth->server_name) {
 		snprintf(err, err_size, "out of memory");
@@ -77,6 +77,10 @@ static int algorithms_load(struct tp_auth *auth, const struct tp_conf *conf, cha
 	auth->algorithms = conf->password_algorithms & (TP_ALGORITHM_MD5 | TP_ALGORITHM_SHA256);
 	if (!auth->algorithms)
 		auth->algorithms = TP_ALGORITHM_MD5 | TP_ALGORITHM_SHA256;
+	if (auth->has_store && !(auth->algorithms & TP_ALGORITHM_MD5)) {
+		snprintf(err, err_size, "password-algorithms: users of a store have MD5 keys");
+		return -EINVAL;
+	}
 	for (size_t i = 0; (realm = tp_users_realm(auth->users, i)); i++)
 		if ((realm->md5_only && !(auth->algorithms & TP_ALGORITHM_MD5)) ||
 		    (realm->sha256_only && !(auth->algorithms & TP_ALGORITHM_SHA256))) {
@@ -98,6 +102,8 @@ static int auth_fill(struct tp_auth *auth, const struct tp_conf *conf, char *err
 			 TP_SEAL_SECRET_MAX);
 		return -EINVAL;
 	}
+	auth->has_store = conf->userdb || conf->psql_userdb || conf->redis_userdb;
+	auth->use_secrets = conf->use_auth_secret || conf->static_auth_secret.len;
 	auth->users = tp_users_new(conf, err, err_size);
 	if (!auth->users || secrets_load(auth, conf, err, err_size) || token_keys_load(auth, conf, err, err_size) ||
 	    algorithms_load(auth, conf, err, err_size))
@@ -106,8 +112,7 @@ static int auth_fill(struct tp_auth *auth, const struct tp_conf *conf, char *err
 	auth->separator = conf->rest_api_separator ? conf->rest_api_separator : ':';
 	auth->stale_nonce_s = conf->stale_nonce_s;
 	/* A hash of a name that only its holder knows cannot be found. */
-	auth->anonymity = !auth->secrets_len && !auth->oauth && !conf->userdb && !conf->psql_userdb &&
-			  !conf->redis_userdb;
+	auth->anonymity = !auth->secrets_len && !auth->oauth && !auth->has_store;
 	return 0;
 }
 
@@ -149,15 +154,9 @@ const struct tp_seal *tp_auth_seal(const struct tp_auth *auth)
 	return &auth->seal;
 }
 
-const struct tp_token_key *tp_auth_token_key(const struct tp_auth *auth, const void *kid, size_t size, uint64_t now_s)
+void tp_auth_use_store(struct tp_auth *auth, struct tp_store *store)
 {
-	for (size_t i = 0; i < auth->token_keys_len; i++) {
-		const struct tp_token_key *key = &auth->token_keys[i];
-
-		if (strlen(key->kid) == size && memcmp(key->kid, kid, size) == 0)
-			return !key->expires_s || now_s < key->expires_s ? key : NULL;
-	}
-	return NULL;
+	auth->store = store;
 }
 
 static bool user_has_key(const struct tp_user *user, const struct tp_identity *identity)
@@ -169,6 +168,19 @@ static bool user_has_key(const struct tp_user *user, const struct tp_identity *i
 		if (identity->key_size == 32 && CRYPTO_memcmp(user->sha256[i], identity->key, 32) == 0)
 			return true;
 	return false;
+}
+
+/* A user of the store goes where the store says so; not where it is not known now. */
+static bool store_user_exists(const struct tp_auth *auth, const struct tp_identity *identity)
+{
+	const struct tp_bytes name = { identity->user, strlen(identity->user) };
+	struct tp_key key;
+	enum tp_auth_result result = tp_auth_store_key(auth, identity->realm, &name, &key);
+	bool same = result == TP_AUTH_OK && key.size == identity->key_size &&
+		    CRYPTO_memcmp(key.bytes, identity->key, key.size) == 0;
+
+	OPENSSL_cleanse(&key, sizeof(key));
+	return same || result == TP_AUTH_LATER || result == TP_AUTH_UNAVAILABLE;
 }
 
 /* A user may have used either form of its name, and its key is made of that one. */
@@ -191,25 +203,50 @@ static bool static_user_exists(const struct tp_auth *auth, size_t realm, const s
 	return has;
 }
 
-static bool rest_user_exists(const struct tp_auth *auth, const struct tp_identity *identity)
+static bool secret_made(const char *secret, const struct tp_identity *identity)
 {
 	const struct tp_bytes name = { identity->user, strlen(identity->user) };
 	char password[TP_REST_PASSWORD_SIZE];
 	const struct tp_bytes text = { password, sizeof(password) };
-	struct tp_rest_name rest;
 	struct tp_key key;
 
-	if (!tp_rest_name_parse(name.data, name.size, auth->separator, &rest))
+	if (tp_rest_password(secret, name.data, name.size, password) ||
+	    tp_key_derive(identity->key_size == 32 ? TP_DIGEST_SHA256 : TP_DIGEST_MD5, &name, identity->realm, &text,
+			  &key))
 		return false;
-	for (size_t i = 0; i < auth->secrets_len; i++) {
-		if (tp_rest_password(auth->secrets[i], name.data, name.size, password) ||
-		    tp_key_derive(identity->key_size == 32 ? TP_DIGEST_SHA256 : TP_DIGEST_MD5, &name, identity->realm,
-				  &text, &key))
-			return false;
-		if (key.size == identity->key_size && CRYPTO_memcmp(key.bytes, identity->key, key.size) == 0)
+	return key.size == identity->key_size && CRYPTO_memcmp(key.bytes, identity->key, key.size) == 0;
+}
+
+static bool rest_user_exists(const struct tp_auth *auth, const struct tp_identity *identity)
+{
+	enum tp_store_result result = TP_STORE_ABSENT;
+	char secret[TP_STORE_TEXT_SIZE];
+	struct tp_rest_name rest;
+	bool made = false;
+
+	if (!auth->use_secrets ||
+	    !tp_rest_name_parse(identity->user, strlen(identity->user), auth->separator, &rest))
+		return false;
+	for (size_t i = 0; i < auth->secrets_len; i++)
+		if (secret_made(auth->secrets[i], identity))
 			return true;
+	for (size_t i = 0; auth->store && !made; i++) {
+		result = tp_store_get(auth->store, TP_STORE_SECRET, identity->realm, "", 0, i, secret);
+		if (result != TP_STORE_FOUND)
+			break;
+		made = secret_made(secret, identity);
 	}
-	return false;
+	OPENSSL_cleanse(secret, sizeof(secret));
+	return made || result == TP_STORE_PENDING || result == TP_STORE_DOWN;
+}
+
+static bool token_user_exists(const struct tp_auth *auth, const struct tp_identity *identity, uint64_t now_s)
+{
+	struct tp_token_key key;
+	enum tp_auth_result result = tp_auth_token_key(auth, identity->user, strlen(identity->user), now_s, &key);
+
+	OPENSSL_cleanse(&key, sizeof(key));
+	return result != TP_AUTH_UNAUTHORIZED && (!identity->expires_s || now_s < identity->expires_s);
 }
 
 bool tp_auth_user_exists(const struct tp_auth *auth, const struct tp_identity *identity, uint64_t now_s)
@@ -221,12 +258,11 @@ bool tp_auth_user_exists(const struct tp_auth *auth, const struct tp_identity *i
 		return auth->no_auth;
 	/* Of what a token stood for, only its key can still be asked about. */
 	if (identity->max_lifetime_s)
-		return tp_auth_token_key(auth, identity->user, strlen(identity->user), now_s) &&
-		       (!identity->expires_s || now_s < identity->expires_s);
+		return token_user_exists(auth, identity, now_s);
 	realm = tp_users_find_realm(auth->users, identity->realm, strlen(identity->realm));
 	if (realm < 0)
 		return false;
 	if (static_user_exists(auth, (size_t)realm, identity, &known))
 		return true;
-	return !known && rest_user_exists(auth, identity);
+	return !known && (rest_user_exists(auth, identity) || store_user_exists(auth, identity));
 }

@@ -24,6 +24,9 @@ struct tp_auth;			/* immutable, built from a configuration, swapped by RCU with 
 /* NULL and a message in `err` where keys or secrets of the configuration are unusable. */
 struct tp_auth *tp_auth_new(const struct tp_conf *conf, char *err, size_t err_size);
 void tp_auth_free(struct tp_auth *auth);
+/* Users, secrets and token keys that the configuration does not have are asked of `store`, which outlives `auth`. */
+struct tp_store;
+void tp_auth_use_store(struct tp_auth *auth, struct tp_store *store);
 
 enum tp_auth_result {
 	TP_AUTH_OK,

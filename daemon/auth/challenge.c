@@ -10,7 +10,7 @@ uint8_t tp_auth_offered(const struct tp_auth *auth, const struct tp_realm *realm
 {
 	uint8_t offered = auth->algorithms;
 
-	if (realm->md5_only)
+	if (realm->md5_only || auth->has_store)
 		offered &= (uint8_t)~TP_ALGORITHM_SHA256;
 	/* MD5 alone is what a server without the attribute is understood to mean, and 12 bytes less. */
 	return offered == TP_ALGORITHM_MD5 ? 0 : offered;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The server's checks of a request, in the order of RFC 8489 section 9.2.4; see auth.h. */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <string.h>
 
 #include "auth/rest.h"
@@ -156,33 +157,67 @@ static enum tp_auth_result user_check(const struct claim *c, const struct tp_use
 	return TP_AUTH_UNAUTHORIZED;
 }
 
-/* The same for a name of the REST API, with every secret in turn. */
-static enum tp_auth_result rest_check(const struct claim *c, struct tp_identity *ret)
+/* The same for a name of the REST API, with one secret. */
+static enum tp_auth_result secret_check(const struct claim *c, const char *secret, const struct tp_rest_name *rest,
+					struct tp_identity *ret)
 {
 	char password[TP_REST_PASSWORD_SIZE];
 	const struct tp_bytes text = { password, sizeof(password) };
-	struct tp_rest_name rest;
 	struct tp_key key;
 
-	if (!c->auth->secrets_len || !tp_rest_name_parse(c->name.data, c->name.size, c->auth->separator, &rest) ||
+	if (tp_rest_password(secret, c->name.data, c->name.size, password) ||
+	    tp_key_derive(c->algorithm == TP_ALGORITHM_SHA256 ? TP_DIGEST_SHA256 : TP_DIGEST_MD5, &c->name,
+			  c->realm->name, &text, &key))
+		return TP_AUTH_UNAVAILABLE;
+	if (!integrity_good(c->msg, key.bytes, key.size))
+		return TP_AUTH_UNAUTHORIZED;
+	identity_accept(c, &c->name, key.bytes, key.size, ret);
+	ret->expires_s = rest->expires_s;
+	if (rest->user_size) {
+		ret->account_offset = (uint16_t)rest->user_offset;
+		ret->account_size = (uint16_t)rest->user_size;
+	}
+	return TP_AUTH_OK;
+}
+
+/* With every secret in turn: those of the configuration, then those of the store. */
+static enum tp_auth_result rest_check(const struct claim *c, struct tp_identity *ret)
+{
+	enum tp_auth_result result = TP_AUTH_UNAUTHORIZED;
+	enum tp_store_result stored;
+	char secret[TP_STORE_TEXT_SIZE];
+	struct tp_rest_name rest;
+
+	if (!c->auth->use_secrets || !tp_rest_name_parse(c->name.data, c->name.size, c->auth->separator, &rest) ||
 	    c->now_s >= rest.expires_s)
 		return TP_AUTH_UNAUTHORIZED;
-	for (size_t i = 0; i < c->auth->secrets_len; i++) {
-		if (tp_rest_password(c->auth->secrets[i], c->name.data, c->name.size, password) ||
-		    tp_key_derive(c->algorithm == TP_ALGORITHM_SHA256 ? TP_DIGEST_SHA256 : TP_DIGEST_MD5, &c->name,
-				  c->realm->name, &text, &key))
-			return TP_AUTH_UNAVAILABLE;
-		if (!integrity_good(c->msg, key.bytes, key.size))
-			continue;
-		identity_accept(c, &c->name, key.bytes, key.size, ret);
-		ret->expires_s = rest.expires_s;
-		if (rest.user_size) {
-			ret->account_offset = (uint16_t)rest.user_offset;
-			ret->account_size = (uint16_t)rest.user_size;
-		}
-		return TP_AUTH_OK;
+	for (size_t i = 0; i < c->auth->secrets_len && result == TP_AUTH_UNAUTHORIZED; i++)
+		result = secret_check(c, c->auth->secrets[i], &rest, ret);
+	for (size_t i = 0; c->auth->store && result == TP_AUTH_UNAUTHORIZED; i++) {
+		stored = tp_store_get(c->auth->store, TP_STORE_SECRET, c->realm->name, "", 0, i, secret);
+		if (stored != TP_STORE_FOUND)
+			return tp_auth_store_failed(stored);
+		result = secret_check(c, secret, &rest, ret);
 	}
-	return TP_AUTH_UNAUTHORIZED;
+	OPENSSL_cleanse(secret, sizeof(secret));
+	return result;
+}
+
+/* Fourth and fifth check for a user of the store. */
+static enum tp_auth_result store_check(const struct claim *c, struct tp_identity *ret)
+{
+	struct tp_key key;
+	enum tp_auth_result result = tp_auth_store_key(c->auth, c->realm->name, &c->name, &key);
+
+	if (result != TP_AUTH_OK)
+		return result;
+	result = TP_AUTH_UNAUTHORIZED;
+	if ((key.size == 32) == (c->algorithm == TP_ALGORITHM_SHA256) && integrity_good(c->msg, key.bytes, key.size)) {
+		identity_accept(c, &c->name, key.bytes, key.size, ret);
+		result = TP_AUTH_OK;
+	}
+	OPENSSL_cleanse(&key, sizeof(key));
+	return result;
 }
 
 /* The lifetime that is left of a token, allowing for the clocks' difference; false: it has ended or not begun. */
@@ -207,14 +242,16 @@ static bool token_current(const struct tp_token *token, uint64_t now_s, struct t
  */
 static enum tp_auth_result token_check(const struct claim *c, const struct tp_stun_attr *attr, struct tp_identity *ret)
 {
-	const struct tp_token_key *key = tp_auth_token_key(c->auth, c->name.data, c->name.size, c->now_s);
+	struct tp_token_key key;
 	struct tp_token token;
+	enum tp_auth_result found = tp_auth_token_key(c->auth, c->name.data, c->name.size, c->now_s, &key);
 	size_t size;
 	int err;
 
-	if (!key)
-		return TP_AUTH_UNAUTHORIZED;
-	err = tp_token_decode(key, c->auth->server_name, tp_stun_value(c->msg, attr), attr->size, &token);
+	if (found != TP_AUTH_OK)
+		return found;
+	err = tp_token_decode(&key, c->auth->server_name, tp_stun_value(c->msg, attr), attr->size, &token);
+	OPENSSL_cleanse(&key, sizeof(key));
 	if (err)
 		return err == -EBADMSG ? TP_AUTH_UNAUTHORIZED : TP_AUTH_UNAVAILABLE;
 	size = token.mac_key_size;
@@ -230,10 +267,17 @@ static enum tp_auth_result token_check(const struct claim *c, const struct tp_st
 static enum tp_auth_result claim_check(const struct claim *c, struct tp_identity *ret)
 {
 	const struct tp_user *user = NULL;
+	enum tp_auth_result result;
 	struct tp_stun_attr token;
 
 	if (!c->realm || (c->name.data && c->name.size >= TP_AUTH_NAME_SIZE))
 		return TP_AUTH_UNAUTHORIZED;
+	/*
+	 * A nonce of ours shows that the client receives at its address: without it spoofers could
+	 * flood the store with names.
+	 */
+	if (c->auth->store && c->nonce != TP_NONCE_VALID)
+		return TP_AUTH_STALE_NONCE;
 	if (c->name.data && c->auth->oauth && tp_stun_find(c->msg, TP_STUN_ATTR_ACCESS_TOKEN, &token))
 		return token_check(c, &token, ret);
 	/* Without negotiation a client is taken to mean MD5; where that is off, nobody can be meant. */
@@ -245,7 +289,10 @@ static enum tp_auth_result claim_check(const struct claim *c, struct tp_identity
 		user = tp_users_find_hash(c->auth->users, c->realm_index, tp_stun_value(c->msg, &c->hash));
 	if (user)
 		return user_check(c, user, ret);
-	return c->name.data ? rest_check(c, ret) : TP_AUTH_UNAUTHORIZED;
+	if (!c->name.data)
+		return TP_AUTH_UNAUTHORIZED;
+	result = rest_check(c, ret);
+	return result == TP_AUTH_UNAUTHORIZED && c->auth->store ? store_check(c, ret) : result;
 }
 
 enum tp_auth_result tp_auth_check(const struct tp_auth *auth, const struct tp_stun_msg *msg,

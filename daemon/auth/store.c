@@ -306,15 +306,24 @@ struct tp_store *tp_store_new(const struct tp_conf *conf, char *err, size_t err_
 	return store;
 }
 
+void tp_store_stop(struct tp_store *store)
+{
+	bool stopped;
+
+	pthread_mutex_lock(&store->lock);
+	stopped = store->stop;
+	store->stop = true;
+	pthread_cond_signal(&store->work);
+	pthread_mutex_unlock(&store->lock);
+	if (!stopped)
+		pthread_join(store->thread, NULL);
+}
+
 void tp_store_free(struct tp_store *store)
 {
 	if (!store)
 		return;
-	pthread_mutex_lock(&store->lock);
-	store->stop = true;
-	pthread_cond_signal(&store->work);
-	pthread_mutex_unlock(&store->lock);
-	pthread_join(store->thread, NULL);
+	tp_store_stop(store);
 	store->backend->ops->free(store->backend);
 	store_cache_fini(&store->cache);
 	pthread_cond_destroy(&store->work);

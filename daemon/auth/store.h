@@ -43,7 +43,9 @@ enum tp_store_result {
 
 /* What the configuration names. NULL with an empty `err`: it names none; else what is wrong. Starts the thread. */
 struct tp_store *tp_store_new(const struct tp_conf *conf, char *err, size_t err_size);
-void tp_store_free(struct tp_store *store);	/* waits for a question that is under way: some seconds at most */
+/* Ends the thread: nobody is told any more. Waits for a question that is under way: some seconds at most. */
+void tp_store_stop(struct tp_store *store);
+void tp_store_free(struct tp_store *store);	/* stops it where that was not done; NULL is fine */
 
 /* Called on the store's thread after answers or a failure, for whoever got TP_STORE_PENDING. Before the first look-up. */
 typedef void (*tp_store_notify_fn)(void *arg);

@@ -171,7 +171,9 @@ bool tp_request_authenticate(struct tp_request *req, struct tp_identity *identit
 		tp_reply_error(req, TP_STUN_E_SERVER_ERROR);
 		return false;
 	case TP_AUTH_LATER:
-		break;	/* the client retransmits, or the store's answer gives it in again */
+		if (req->turn->io->later)
+			req->turn->io->later(req->turn->io, req->from, req->msg->data, req->msg->size);
+		break;
 	}
 	return false;
 }

@@ -58,6 +58,8 @@ struct tp_turn_io {
 			 const void *data, size_t size, const struct tp_ip_fields *fields);
 	/* A stream client's allocation ended or moved: the connection may be closed. */
 	void (*client_gone)(struct tp_turn_io *io, const struct tp_path *path);
+	/* A user store was asked who this is: the message is to be given in again (a copy), or is lost. NULL: lost. */
+	void (*later)(struct tp_turn_io *io, const struct tp_path *path, const void *data, size_t size);
 
 	/*
 	 * RFC 6062; all NULL where TCP is not relayed. A connection of a peer is known by its handle, which

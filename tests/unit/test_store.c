@@ -1,129 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* User stores: what is remembered, what happens while one is slow or down, bounds; SQLite in coturn's schema. */
-#include <errno.h>
-#include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "auth/redis.h"
 #include "auth/store_backend.h"
 #include "auth/store_cache.h"
 #include "conf.h"
+#include "lib/fake_store.h"
 #include "lib/tap.h"
 
-#define DEADLINE_S	20	/* of what takes milliseconds */
-
-/* A store that the test holds in its hand: it answers when the gate is open. */
-static struct fake {
-	struct store_backend base;
-	pthread_mutex_t lock;
-	pthread_cond_t change;
-	bool closed, broken;
-	unsigned int asked;
-} fake;
-
-static pthread_mutex_t told_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t told_change = PTHREAD_COND_INITIALIZER;
-static unsigned int told;
-
-static int fake_lookup(struct store_backend *backend, const struct store_query *query, struct store_rows *ret)
+static void answer(const struct store_query *query, struct store_rows *ret)
 {
-	int r = 0;
-
-	pthread_mutex_lock(&fake.lock);
-	fake.asked++;
-	pthread_cond_broadcast(&fake.change);
-	while (fake.closed)
-		pthread_cond_wait(&fake.change, &fake.lock);
-	if (fake.broken) {
-		snprintf(fake.base.error, sizeof(fake.base.error), "connection refused");
-		r = -EIO;
-	} else if (query->kind == TP_STORE_SECRET) {
+	if (query->kind == TP_STORE_SECRET) {
 		store_rows_add(ret, "north", 5);
 		store_rows_add(ret, "south", 5);
 	} else if (strcmp(query->realm, "r") == 0 && query->name[0] == 'u') {
 		store_rows_add(ret, query->name, strlen(query->name));
 	}
-	pthread_mutex_unlock(&fake.lock);
-	return r;
-}
-
-static void fake_free(struct store_backend *backend)
-{
-}
-
-static const struct store_backend_ops fake_ops = { .name = "fake", .lookup = fake_lookup, .free = fake_free };
-
-static void fake_set(bool closed, bool broken)
-{
-	pthread_mutex_lock(&fake.lock);
-	fake.closed = closed;
-	fake.broken = broken;
-	pthread_cond_broadcast(&fake.change);
-	pthread_mutex_unlock(&fake.lock);
-}
-
-static void deadline(struct timespec *ts)
-{
-	clock_gettime(CLOCK_REALTIME, ts);
-	ts->tv_sec += DEADLINE_S;
-}
-
-/* Until the store's thread has taken the n-th question. */
-static bool wait_asked(unsigned int n)
-{
-	struct timespec ts;
-	bool good;
-
-	deadline(&ts);
-	pthread_mutex_lock(&fake.lock);
-	while (fake.asked < n && pthread_cond_timedwait(&fake.change, &fake.lock, &ts) == 0)
-		;
-	good = fake.asked >= n;
-	pthread_mutex_unlock(&fake.lock);
-	return good;
-}
-
-static void on_answer(void *arg)
-{
-	pthread_mutex_lock(&told_lock);
-	told++;
-	pthread_cond_broadcast(&told_change);
-	pthread_mutex_unlock(&told_lock);
-}
-
-static struct tp_conf settings = { .store_fresh_s = 60, .store_keep_s = 3600, .store_absent_s = 60 };
-
-static struct tp_store *store_begin(void)
-{
-	struct tp_store *store;
-
-	fake = (struct fake){ .base = { .ops = &fake_ops } };
-	pthread_mutex_init(&fake.lock, NULL);
-	pthread_cond_init(&fake.change, NULL);
-	told = 0;
-	store = tp_store_with(&fake.base, &settings);
-	tp_store_subscribe(store, on_answer, NULL);
-	return store;
-}
-
-/* Asks again whenever the store tells that there are answers, as a worker does. */
-static enum tp_store_result get_wait(struct tp_store *store, enum tp_store_kind kind, const char *realm,
-				     const char *name, size_t index, char *ret)
-{
-	struct timespec ts;
-	enum tp_store_result r;
-
-	deadline(&ts);
-	pthread_mutex_lock(&told_lock);
-	while ((r = tp_store_get(store, kind, realm, name, strlen(name), index, ret)) == TP_STORE_PENDING)
-		if (pthread_cond_timedwait(&told_change, &told_lock, &ts))
-			break;
-	pthread_mutex_unlock(&told_lock);
-	return r;
 }
 
 static enum tp_store_result get(struct tp_store *store, const char *name)
@@ -135,7 +31,7 @@ static enum tp_store_result get(struct tp_store *store, const char *name)
 
 static void test_remembered(void)
 {
-	struct tp_store *store = store_begin();
+	struct tp_store *store = store_begin(answer);
 	char text[TP_STORE_TEXT_SIZE] = "";
 
 	fake_set(true, false);
@@ -163,7 +59,7 @@ static void test_names(void)
 		size_t size;
 	} bad[] = { { "u\0x", 3 }, { "u\xff", 2 }, { "u\xc0\xaf", 3 }, { "u\xed\xa0\x80", 4 }, { "u\xf4\x90\x80\x80", 5 },
 		    { "u\xe2\x82", 3 }, { "u\x80", 2 } };
-	struct tp_store *store = store_begin();
+	struct tp_store *store = store_begin(answer);
 	char text[TP_STORE_TEXT_SIZE];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -181,7 +77,7 @@ static void test_down(void)
 	char text[TP_STORE_TEXT_SIZE];
 
 	settings.store_fresh_s = 0;	/* every answer is asked for again */
-	store = store_begin();
+	store = store_begin(answer);
 	fake_set(false, false);
 	/* Fresh for no time: the answer shows as the entry that the failing store falls back to. */
 	check_eq(get(store, "u1"), TP_STORE_PENDING, "a first look-up");
@@ -204,7 +100,7 @@ static void test_keep_ends(void)
 	char text[TP_STORE_TEXT_SIZE];
 
 	settings.store_fresh_s = settings.store_keep_s = 0;
-	store = store_begin();
+	store = store_begin(answer);
 	check_eq(get(store, "u1"), TP_STORE_PENDING, "a look-up with store-keep=0");
 	check(wait_asked(1), "is asked");
 	fake_set(false, true);
@@ -218,7 +114,7 @@ static void test_keep_ends(void)
 /* A flood of names: the queue and the memory of what is absent are bounded, and the known user is not evicted. */
 static void test_bounds(void)
 {
-	struct tp_store *store = store_begin();
+	struct tp_store *store = store_begin(answer);
 	struct tp_store_info info;
 	char name[32], text[TP_STORE_TEXT_SIZE];
 
