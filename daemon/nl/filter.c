@@ -10,8 +10,11 @@
 
 static int filter_count(const struct nlmsghdr *nlh, void *arg)
 {
-	(void)nlh;
-	++*(int *)arg;
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+
+	/* A chain of filters is told, too, as one without a handle. */
+	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(*tc) && tc->tcm_handle)
+		++*(int *)arg;
 	return MNL_CB_OK;
 }
 

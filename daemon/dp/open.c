@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Opens the data path that datapath= asks for. Called by main. */
+#include <errno.h>
+#include <string.h>
+
+#include "conf.h"
+#include "dp/bpf.h"
+#include "log.h"
+
+int tp_dp_bpf_new(const struct tp_conf *conf, struct tp_dp **ret)
+{
+	char why[BPF_WHY_SIZE];
+	struct bpf_dp *b;
+	int err = bpf_dp_new(conf, &b, why);
+
+	if (err)
+		tp_error("datapath=%s: %s", conf->datapath ? conf->datapath : "auto", why);
+	else
+		*ret = &b->dp;
+	return err;
+}
+
+static int open_user(struct tp_dp **ret)
+{
+	*ret = tp_dp_user_new();
+	return *ret ? 0 : -ENOMEM;
+}
+
+int tp_dp_open(const struct tp_conf *conf, struct tp_dp **ret)
+{
+	const char *path = conf->datapath ? conf->datapath : "auto";
+	char why[BPF_WHY_SIZE];
+	struct bpf_dp *b;
+
+	if (!strcmp(path, "user")) {
+		tp_notice("datapath: user: datapath=user");
+		return open_user(ret);
+	}
+	if (strcmp(path, "auto"))
+		return tp_dp_bpf_new(conf, ret);
+	if (!bpf_dp_new(conf, &b, why)) {
+		*ret = &b->dp;
+		return 0;
+	}
+	tp_notice("datapath: user: %s", why);
+	return open_user(ret);
+}
