@@ -13,7 +13,7 @@
 #define TP_TOKEN_KID_SIZE	128
 #define TP_TOKEN_MAC_KEY_MIN	16
 #define TP_TOKEN_MAC_KEY_MAX	32
-#define TP_TOKEN_CLOCK_SKEW_S	5	/* section 9: the recommended allowance */
+#define TP_TOKEN_CLOCK_SKEW_S	5	/* the allowance that RFC 7635 recommends */
 
 /* One oauth-key: "kid,base64 key,timestamp,lifetime,A256GCM|A128GCM"; trailing fields may be missing. */
 struct tp_token_key {

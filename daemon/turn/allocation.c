@@ -257,9 +257,35 @@ void tp_allocation_reap(struct tp_allocation *a)
 	free(a);
 }
 
+/*
+ * A token (it is what has a max_lifetime_s) names the key that it is sealed with and no
+ * user: a client that renews it may come back under another one (RFC 7635).
+ */
 bool tp_allocation_is_users(const struct tp_allocation *a, const struct tp_identity *identity)
 {
-	return !strcmp(a->user, identity->user) && !strcmp(a->realm, identity->realm);
+	bool renewed = a->max_lifetime_s && identity->max_lifetime_s;
+
+	return (renewed || !strcmp(a->user, identity->user)) && !strcmp(a->realm, identity->realm);
+}
+
+void tp_allocation_renew(struct tp_allocation *a, const struct tp_identity *identity)
+{
+	char *user;
+
+	if (!identity->max_lifetime_s)
+		return;
+	user = strdup(identity->user);
+	if (!user)
+		return;	/* it stays under the old key, and ends with that */
+	free(a->user);
+	a->user = user;
+	a->account.text = user + identity->account_offset;
+	a->account.size = identity->account_size;
+	memcpy(a->key, identity->key, sizeof(a->key));
+	a->key_size = identity->key_size;
+	a->sha256 = identity->sha256;
+	a->expires_s = identity->expires_s;
+	a->max_lifetime_s = identity->max_lifetime_s;
 }
 
 void tp_allocation_identity(const struct tp_allocation *a, struct tp_identity *ret)

@@ -232,6 +232,8 @@ void tp_allocation_end_relay(struct tp_relay *relay);	/* the last one ends the a
 void tp_allocation_set_life(struct tp_relay *relay, uint64_t expires_ns);
 void tp_allocation_reap(struct tp_allocation *a);	/* frees what no flow needs any longer */
 bool tp_allocation_is_users(const struct tp_allocation *a, const struct tp_identity *identity);
+/* Follows a token to its successor, in what a reload asks about; what is charged stays where it is. */
+void tp_allocation_renew(struct tp_allocation *a, const struct tp_identity *identity);
 void tp_allocation_identity(const struct tp_allocation *a, struct tp_identity *ret);
 uint64_t tp_allocation_expires_ns(const struct tp_allocation *a);
 void tp_allocation_set_bps(struct tp_allocation *a);

@@ -205,6 +205,7 @@ static bool request_acceptable(struct tp_request *req)
 		tp_reply_error(req, TP_STUN_E_WRONG_CREDENTIALS);
 		return false;
 	}
+	tp_allocation_renew(req->allocation, req->identity);
 	/* The Refresh that moved it, retransmitted, does not say that the client has our answer. */
 	if (memcmp(&req->allocation->move_id, &req->msg->id, sizeof(req->msg->id)))
 		tp_allocation_heard(req->allocation, &req->from->tuple);
