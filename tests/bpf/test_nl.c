@@ -96,6 +96,7 @@ static bool seven_new_mac(void) { return has_mac(seven, 0xaa); }
 static bool seven_invalid(void) { return !(hops[seven].flags & TP_HOP_VALID); }
 static bool eight_moved(void) { return eight && eight != seven; }
 static bool seven_joined(void) { return seven && eight == seven; }
+static bool owner_told(void) { return changes; }
 static bool seven_none(void) { return !seven; }
 static bool seven_small(void) { return hops[seven].mtu == 1300 && (hops[seven].flags & TP_HOP_VALID); }
 
@@ -164,11 +165,10 @@ static void test_routes(struct tp_nl_leg *legs[])
 
 static void test_links(void)
 {
-	unsigned int before = changes;
-
+	changes = 0;
 	check(sh("ip -n %s link set up1 down", far_name), "the link loses its carrier");
 	wait_for(seven_invalid, "the hop is not valid or gone");
-	check(changes > before, "the owner is told");
+	wait_for(owner_told, "the owner is told");
 	check(sh("ip -n %s link set up1 up", far_name), "it comes back");
 	wait_for(seven_new_mac, "the hop is valid");
 	tp_nl_set_program(nl, up0, 0);
