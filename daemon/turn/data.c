@@ -23,20 +23,30 @@ static bool attr_known(uint16_t type)
  * Preferred behaviour where the receiving socket tells the incoming fields,
  * else the system's defaults: DSCP and ECN are carried, the hop limit is
  * decremented (between two IPv4 legs too: no loop lives for ever), DF is
- * copied between IPv4 legs. False: the hop limit is used up.
+ * copied between IPv4 legs. Of a stream only the DSCP is carried (section 15).
+ * False: the hop limit is used up.
  */
-static bool fields_forward(const struct tp_ip_fields *in, uint8_t in_family, uint8_t out_family,
+static bool fields_forward(const struct tp_ip_fields *in, bool stream, uint8_t in_family, uint8_t out_family,
 			   struct tp_ip_fields *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (!in)
 		return true;
+	if (stream) {
+		ret->tos = in->tos & 0xfc;
+		return true;
+	}
 	if (in->ttl == 1)
 		return false;
 	ret->ttl = in->ttl ? (uint8_t)(in->ttl - 1) : 0;
 	ret->tos = in->tos;
 	ret->df = in->df && in_family == 4 && out_family == 4;
 	return true;
+}
+
+static bool is_stream(const struct tp_path *path)
+{
+	return path->tuple.transport == TP_TCP || path->tuple.transport == TP_TLS;
 }
 
 static void count(struct tp_traffic *traffic, size_t size, uint64_t now_ns)
@@ -91,12 +101,11 @@ static bool send_parse(const struct tp_request *req, struct tp_addr *ret_peer, s
 /* DONT-FRAGMENT counts between IPv4 legs and from a stream; section 13 translations of UDP ignore it. */
 static bool wants_df(const struct tp_request *req, uint8_t peer_family)
 {
-	uint8_t transport = req->from->tuple.transport;
 	struct tp_stun_attr attr;
 
 	if (!tp_stun_find(req->msg, TP_STUN_ATTR_DONT_FRAGMENT, &attr))
 		return false;
-	if (transport == TP_TCP || transport == TP_TLS)
+	if (is_stream(req->from))
 		return true;
 	return peer_family == 4 && req->from->tuple.client.family == 4;
 }
@@ -128,7 +137,7 @@ void tp_send_indication(struct tp_request *req)
 		counters->forbidden_peer++;
 		return;
 	}
-	if (!fields_forward(req->fields, a->path.tuple.client.family, peer.family, &fields)) {
+	if (!fields_forward(req->fields, is_stream(req->from), req->from->tuple.client.family, peer.family, &fields)) {
 		counters->hop_limit++;
 		return;
 	}
@@ -136,10 +145,11 @@ void tp_send_indication(struct tp_request *req)
 	send_peer(p->relay, &peer, tp_stun_value(req->msg, &data), data.size, &fields, now_ns);
 }
 
-/* Section 12.6; `stream`: the message came framed, padding may follow. */
-void tp_channel_data_input(struct tp_turn *turn, struct tp_allocation *a, const void *data, size_t size,
-			   bool stream, const struct tp_ip_fields *in, const struct tp_now *now)
+/* Section 12.6. What follows the length is padding, which a stream has and UDP may have. */
+void tp_channel_data_input(struct tp_allocation *a, const struct tp_path *from, const void *data, size_t size,
+			   const struct tp_ip_fields *in, const struct tp_now *now)
 {
+	struct tp_turn *turn = a->turn;
 	const uint8_t *p = data;
 	struct tp_ip_fields fields;
 	struct tp_channel *c;
@@ -160,16 +170,11 @@ void tp_channel_data_input(struct tp_turn *turn, struct tp_allocation *a, const 
 		turn->counters.no_channel++;
 		return;
 	}
-	if (!fields_forward(stream ? NULL : in, a->path.tuple.client.family, c->peer.family, &fields)) {
+	if (!fields_forward(in, is_stream(from), from->tuple.client.family, c->peer.family, &fields)) {
 		turn->counters.hop_limit++;
 		return;
 	}
 	send_peer(c->relay, &c->peer, p + CHANNEL_HEADER_SIZE, len, &fields, now->mono_ns);
-}
-
-static bool is_stream(const struct tp_path *path)
-{
-	return path->tuple.transport == TP_TCP || path->tuple.transport == TP_TLS;
 }
 
 /* Over a stream ChannelData is padded to a multiple of four (section 12.5). */
@@ -248,7 +253,7 @@ void tp_turn_peer_input(struct tp_turn *turn, struct tp_allocation *a, struct tp
 		turn->counters.no_permission++;
 		return;
 	}
-	if (!fields_forward(in, peer->family, a->path.tuple.client.family, &fields)) {
+	if (!fields_forward(in, false, peer->family, a->path.tuple.client.family, &fields)) {
 		turn->counters.hop_limit++;
 		return;
 	}

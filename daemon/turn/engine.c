@@ -207,7 +207,6 @@ static int channel_data_input(struct tp_turn *turn, const struct tp_path *from, 
 			      const struct tp_ip_fields *fields, const struct tp_now *now)
 {
 	const struct tp_owner *owner = tp_owner_find_tuple(turn->registry, &from->tuple);
-	bool stream = from->tuple.transport == TP_TCP || from->tuple.transport == TP_TLS;
 
 	if (!owner) {
 		turn->counters.no_channel++;
@@ -216,7 +215,7 @@ static int channel_data_input(struct tp_turn *turn, const struct tp_path *from, 
 	if (owner->worker != turn->worker)
 		return (int)owner->worker;
 	tp_allocation_heard(owner->allocation, &from->tuple);
-	tp_channel_data_input(turn, owner->allocation, data, size, stream, fields, now);
+	tp_channel_data_input(owner->allocation, from, data, size, fields, now);
 	return TP_TURN_DONE;
 }
 

@@ -216,8 +216,8 @@ void tp_tcp_follow_policy(struct tp_allocation *a);
 /* --- data.c --- */
 
 void tp_send_indication(struct tp_request *req);
-void tp_channel_data_input(struct tp_turn *turn, struct tp_allocation *a, const void *data, size_t size,
-			   bool stream, const struct tp_ip_fields *fields, const struct tp_now *now);
+void tp_channel_data_input(struct tp_allocation *a, const struct tp_path *from, const void *data, size_t size,
+			   const struct tp_ip_fields *fields, const struct tp_now *now);
 
 /* --- allocation.c --- */
 

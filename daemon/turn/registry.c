@@ -59,7 +59,7 @@ void tp_registry_free(struct tp_registry *r)
 {
 	if (!r)
 		return;
-	rcu_barrier();
+	/* Entries that still wait for their grace period are freed without it: see owner_free_rcu(). */
 	if (r->owners)
 		cds_lfht_destroy(r->owners, NULL);
 	tp_quota_free(r->quota);
