@@ -85,6 +85,7 @@ void tp_conf_free(struct tp_conf *conf)
 	free_strings(conf);
 	free_list(&conf->static_auth_secret);
 	free_list(&conf->oauth_key);
+	free_list(&conf->origin_realm);
 	free_list(&conf->certs);
 	free_list(&conf->pkeys);
 	free_list(&conf->interface);

@@ -85,6 +85,7 @@ struct tp_conf {
 	size_t user_len;
 	struct tp_list static_auth_secret;
 	char rest_api_separator;	/* ':' */
+	struct tp_list origin_realm;	/* "origin,realm": the realm of requests with that ORIGIN */
 	struct tp_list oauth_key;	/* kid,base64 key,timestamp,lifetime,as-rs algorithm: as coturn's oauth_key rows */
 	char *userdb, *psql_userdb, *redis_userdb, *redis_statsdb;
 	bool no_dynamic_ip_list, no_dynamic_realms;	/* peer lists, realms and their options of the store are not used */

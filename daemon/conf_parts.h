@@ -95,6 +95,7 @@ void conf_parse_address(struct conf_load *load, const struct conf_key *key, char
 void conf_parse_user(struct conf_load *load, const struct conf_key *key, char *value);
 void conf_parse_secret(struct conf_load *load, const struct conf_key *key, char *value);
 void conf_parse_oauth_key(struct conf_load *load, const struct conf_key *key, char *value);
+void conf_parse_origin_realm(struct conf_load *load, const struct conf_key *key, char *value);
 void conf_parse_separator(struct conf_load *load, const struct conf_key *key, char *value);
 void conf_parse_threads(struct conf_load *load, const struct conf_key *key, char *value);
 void conf_parse_cert(struct conf_load *load, const struct conf_key *key, char *value);

@@ -98,6 +98,8 @@ const struct conf_key conf_keys[] = {
 	{ "oauth", 0, FLAG(oauth), .flags = RELOAD, .help = "third-party tokens (RFC 7635)" },
 	{ "oauth-key", 0, CUSTOM(oauth_key, "KID,KEY,TIMESTAMP,LIFETIME,ALG"), .flags = REPEAT | RELOAD | TEXT | OWN,
 	  .help = "a key shared with a token server, as a row of coturn's oauth_key" },
+	{ "origin-realm", 0, CUSTOM(origin_realm, "ORIGIN,REALM"), .flags = REPEAT | RELOAD | TEXT | OWN,
+	  .help = "the realm of clients whose requests carry this ORIGIN" },
 	{ "userdb", 'b', STRING(userdb, "FILE"), .flags = TEXT, .help = "SQLite database in coturn's schema" },
 	{ "db", 0, .kind = KEY_ALIAS, .text = "userdb", .help = "userdb" },
 	{ "psql-userdb", 'e', STRING(psql_userdb, "CONNINFO"), .flags = TEXT,

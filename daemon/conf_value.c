@@ -216,6 +216,16 @@ void conf_parse_oauth_key(struct conf_load *load, const struct conf_key *key, ch
 	conf_list_add(load, &load->conf->oauth_key, value);
 }
 
+void conf_parse_origin_realm(struct conf_load *load, const struct conf_key *key, char *value)
+{
+	const char *comma = strrchr(value, ',');
+
+	if (!comma || comma == value || !comma[1])
+		conf_error(load, "'%.64s' is not ORIGIN,REALM", value);
+	else
+		conf_list_add(load, &load->conf->origin_realm, value);
+}
+
 void conf_parse_cert(struct conf_load *load, const struct conf_key *key, char *value)
 {
 	struct tp_conf *conf = load->conf;

@@ -68,11 +68,16 @@ int tp_auth_request_realm(const struct tp_auth *auth, const struct tp_stun_msg *
 	return tp_users_find_realm(auth->users, name.data, name.size);
 }
 
-/* The realm that the client tried; otherwise the default one. */
+/* The realm that the client tried; otherwise that of its first ORIGIN that has one; otherwise the default one. */
 static const struct tp_realm *challenge_realm(const struct tp_auth *auth, const struct tp_stun_msg *request)
 {
 	int index = tp_auth_request_realm(auth, request);
+	struct tp_stun_attr attr;
+	size_t pos = 0;
 
+	while (index < 0 && tp_stun_next(request, &pos, &attr))
+		if (attr.type == TP_STUN_ATTR_ORIGIN)
+			index = tp_users_find_origin(auth->users, tp_stun_value(request, &attr), attr.size);
 	return tp_users_realm(auth->users, index < 0 ? 0 : (size_t)index);
 }
 

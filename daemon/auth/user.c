@@ -15,6 +15,7 @@
 #include "stun/wire.h"
 
 #define REALMS_MAX	255
+#define ORIGINS_MAX	64	/* looked through one after another, and only for a challenge */
 #define NAME_MAX_SIZE	508	/* USERNAME (section 14.3) */
 
 /* Open addressing; an entry is the user's index plus one, 0 is free. At most half full. */
@@ -23,12 +24,20 @@ struct index {
 	size_t mask;
 };
 
+struct origin {
+	char *name;
+	size_t size;	/* of its name: the realm's follows a comma */
+	size_t realm;
+};
+
 struct tp_users {
 	struct tp_realm *realms;
 	size_t realms_len;
 	struct tp_user *users;
 	size_t len;
 	struct index by_name, by_hash;
+	struct origin *origins;
+	size_t origins_len;
 };
 
 __attribute__((format(printf, 3, 4))) static int fail(char *err, size_t err_size, const char *format, ...)
@@ -113,6 +122,14 @@ int tp_users_find_realm(const struct tp_users *users, const void *name, size_t s
 	for (size_t i = 0; i < users->realms_len; i++)
 		if (strlen(users->realms[i].name) == size && memcmp(users->realms[i].name, name, size) == 0)
 			return (int)i;
+	return -ENOENT;
+}
+
+int tp_users_find_origin(const struct tp_users *users, const void *origin, size_t size)
+{
+	for (size_t i = 0; i < users->origins_len; i++)
+		if (users->origins[i].size == size && strncasecmp(users->origins[i].name, origin, size) == 0)
+			return (int)users->origins[i].realm;
 	return -ENOENT;
 }
 
@@ -261,6 +278,31 @@ static int user_add(struct tp_users *users, const struct tp_conf_user *from, con
 	return 0;
 }
 
+static int origins_fill(struct tp_users *users, const struct tp_list *list, char *err, size_t err_size)
+{
+	if (list->len > ORIGINS_MAX)
+		return fail(err, err_size, "origin-realm: more than %d", ORIGINS_MAX);
+	users->origins = calloc(list->len ? list->len : 1, sizeof(*users->origins));
+	if (!users->origins)
+		return fail_memory(err, err_size);
+	for (size_t i = 0; i < list->len; i++) {
+		struct origin *origin = &users->origins[i];
+		const char *comma = strrchr(list->items[i], ',');
+		int realm = comma ? realm_add(users, comma + 1, err, err_size) :
+				    fail(err, err_size, "origin-realm: '%s' has no realm", list->items[i]);
+
+		if (realm < 0)
+			return realm;
+		origin->name = strdup(list->items[i]);
+		if (!origin->name)
+			return fail_memory(err, err_size);
+		origin->size = (size_t)(comma - list->items[i]);
+		origin->realm = (size_t)realm;
+		users->origins_len++;
+	}
+	return 0;
+}
+
 static int users_fill(struct tp_users *users, const struct tp_conf *conf, char *err, size_t err_size)
 {
 	const char *default_realm = conf->realm ? conf->realm : "";
@@ -278,6 +320,9 @@ static int users_fill(struct tp_users *users, const struct tp_conf *conf, char *
 		if (bad)
 			return bad;
 	}
+	bad = origins_fill(users, &conf->origin_realm, err, err_size);
+	if (bad)
+		return bad;
 	for (size_t i = 0; i < users->len; i++)
 		index_add(&users->by_hash, load_be64(users->users[i].hash), i);
 	for (size_t i = 0; i < users->realms_len; i++)
@@ -310,6 +355,9 @@ void tp_users_free(struct tp_users *users)
 		free((char *)users->users[i].name);
 	for (size_t i = 0; i < users->realms_len; i++)
 		free(users->realms[i].name);
+	for (size_t i = 0; i < users->origins_len; i++)
+		free(users->origins[i].name);
+	free(users->origins);
 	if (users->users)
 		OPENSSL_cleanse(users->users, users->len * sizeof(*users->users));
 	free(users->users);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The users of the configuration with their keys, found by USERNAME or USERHASH, and
- * the realms they live in. Built once, then read only: no key is derived per packet.
+ * The users of the configuration with their keys, found by USERNAME or USERHASH, the
+ * realms they live in, and the realms of origins. Built once, then read only: no key is derived per packet.
  * Called by auth.c.
  */
 #ifndef TP_AUTH_USER_H
@@ -53,6 +53,8 @@ void tp_users_free(struct tp_users *users);
 const struct tp_realm *tp_users_realm(const struct tp_users *users, size_t index);
 /* -ENOENT, or its index. */
 int tp_users_find_realm(const struct tp_users *users, const void *name, size_t size);
+/* The realm of an ORIGIN (draft-johnston-tram-stun-origin), whatever its case; -ENOENT: it has none. */
+int tp_users_find_origin(const struct tp_users *users, const void *origin, size_t size);
 const struct tp_user *tp_users_find(const struct tp_users *users, size_t realm, const void *name, size_t size);
 const struct tp_user *tp_users_find_hash(const struct tp_users *users, size_t realm, const uint8_t hash[32]);
 

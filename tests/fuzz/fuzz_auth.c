@@ -40,7 +40,7 @@ static struct tp_auth *auth_get(void)
 		"north,MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEK,0,0,A256GCM",
 	};
 	static const struct tp_conf conf = {
-		.realm = "example.org", .user = users, .user_len = 2, .static_auth_secret = { secrets, 1 },
+		.realm = "example.org", .user = users, .user_len = 2, .use_auth_secret = true, .static_auth_secret = { secrets, 1 },
 		.oauth = true, .oauth_key = { rows, 1 }, .stale_nonce_s = 600,
 		.nonce_key = "000102030405060708090a0b0c0d0e0f",
 	};

@@ -261,6 +261,49 @@ static void test_realms(const struct tp_auth *auth)
 	check(c.realm_size == 11, "and the challenge has the default realm");
 }
 
+/* The draft's ORIGIN says which realm a client is for before it has any credentials. */
+static const char *realm_of_origins(const struct tp_auth *auth, const char *first, const char *second)
+{
+	static struct client c;
+	struct tp_stun_writer w;
+
+	c = client_challenged(auth, "bob", "hidden");
+	client_request_begin(&c, &w);
+	tp_stun_put(&w, TP_STUN_ATTR_ORIGIN, first, strlen(first));
+	if (second)
+		tp_stun_put(&w, TP_STUN_ATTR_ORIGIN, second, strlen(second));
+	client_request_end(&c, &w);
+	client_take_challenge(&c, auth, NOW_S);
+	c.realm[c.realm_size] = 0;
+	return c.realm;
+}
+
+static void test_origin(void)
+{
+	char *list[] = { "https://calls.other.example,other.example", "https://third.example:8443,third.example" };
+	struct tp_conf origins = conf;
+	struct tp_auth *auth;
+	struct client c;
+
+	origins.origin_realm = (struct tp_list){ list, 2 };
+	auth = auth_new(&origins);
+	check(strcmp(realm_of_origins(auth, "https://calls.other.example", NULL), "other.example") == 0,
+	      "ORIGIN: its realm in the challenge");
+	check(strcmp(realm_of_origins(auth, "HTTPS://Third.Example:8443", NULL), "third.example") == 0,
+	      "ORIGIN: in any case, a realm without users too");
+	check(strcmp(realm_of_origins(auth, "https://third.example", NULL), "example.org") == 0,
+	      "ORIGIN: another port is another origin, with the default realm");
+	check(strcmp(realm_of_origins(auth, "", "https://third.example:8443"), "third.example") == 0,
+	      "ORIGIN: of several the first that has a realm");
+	c = client_challenged(auth, "bob", "hidden");
+	strcpy(c.realm, "other.example");
+	c.realm_size = strlen(c.realm);
+	client_answer(&c);
+	client_take_challenge(&c, auth, NOW_S);
+	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_OK, "ORIGIN: a user of that realm gets in");
+	tp_auth_free(auth);
+}
+
 /* RFC 5769 2.4's user: the password is prepared, or sent as it is by clients that do not. */
 static void test_strings(const struct tp_auth *auth)
 {
@@ -292,6 +335,7 @@ int main(void)
 	test_every_nonce_byte(auth);
 	test_farm(auth);
 	test_realms(auth);
+	test_origin();
 	test_strings(auth);
 	tp_auth_free(auth);
 	return done();

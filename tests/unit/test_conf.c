@@ -177,6 +177,21 @@ static void test_users(void)
 	tp_conf_report_fini(&report);
 }
 
+static void test_origins(void)
+{
+	struct tp_conf_report report;
+	struct tp_conf *conf = load(USERS "no-tls\nno-dtls\norigin-realm=https://a.example:8443,a.example\n", NULL, 0,
+				    &report);
+
+	check(conf && !report.errors && conf->origin_realm.len == 1 &&
+	      !strcmp(conf->origin_realm.items[0], "https://a.example:8443,a.example"), "an origin and its realm");
+	tp_conf_free(conf);
+	tp_conf_report_fini(&report);
+	check(!load(USERS "no-tls\nno-dtls\norigin-realm=a.example\n", NULL, 0, &report) && report.errors == 1,
+	      "an origin without a realm does not load");
+	tp_conf_report_fini(&report);
+}
+
 static void test_options(void)
 {
 	const char *const options[] = { "--min-port=50001", "--user=x:y", "-p", "3479", "-L192.0.2.7", "-vf",
@@ -418,6 +433,7 @@ int main(void)
 	test_addresses();
 	test_host_addresses();
 	test_users();
+	test_origins();
 	test_options();
 	test_problems();
 	test_contradictions();
