@@ -139,6 +139,9 @@ $(O)/tests/unit/%: $(O)/san/tests/unit/%.o $(O)/libturnpike-san.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CHECK_SAN) -o $@ $^ $(PKG_LIBS)
 
+# The packet core natively, over the fixtures.
+$(O)/tests/unit/test_core: $(patsubst %.c,$(O)/san/%.o,$(wildcard tests/fixtures/*.c))
+
 $(O)/tests/fuzz/replay_%: $(O)/san/tests/fuzz/fuzz_%.o $(O)/san/tests/fuzz/replay.o $(O)/libturnpike-san.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
