@@ -271,6 +271,9 @@ void tp_allocate_request(struct tp_request *req)
 		return;
 	}
 	code = request_parse(req, &w);
+	/* Section 21.4: loops through tunnels. */
+	if (!code && tp_addr_is_tunnel(&req->from->tuple.client))
+		code = TP_STUN_E_FORBIDDEN;
 	if (code) {
 		req->turn->counters.bad_requests++;
 		tp_reply_error(req, code);

@@ -316,5 +316,6 @@ void tp_addr_to_private(const struct tp_conf *conf, struct tp_addr *addr);
 /* --- peer_policy.c --- */
 
 bool tp_peer_allowed(const struct tp_conf *conf, const char *realm, const struct tp_addr *peer);
+bool tp_addr_is_tunnel(const struct tp_addr *addr);	/* Teredo, 6to4 */
 
 #endif

@@ -4,12 +4,13 @@
  * leads to is taken out of it, then one range matcher decides over all forms:
  * allowed-peer-ip wins, then denied-peer-ip, the node itself, and the safe
  * defaults. Private networks are allowed by default: users' peers live there.
+ * Teredo and 6to4 are not: RFC 8656 section 21.4 forbids them for their loops.
  */
 #include <string.h>
 
 #include "turn/engine.h"
 
-#define FORMS_MAX 3
+#define FORMS_MAX 2
 
 /* The addresses that a packet to `peer` may end at. */
 struct forms {
@@ -17,23 +18,21 @@ struct forms {
 	unsigned int len;
 };
 
-static void form_add_v4(struct forms *f, const uint8_t ip[4], uint8_t flip)
+static void form_add_v4(struct forms *f, const uint8_t ip[4])
 {
 	struct tp_addr *a = &f->items[f->len++];
 
 	memset(a, 0, sizeof(*a));
 	a->family = 4;
 	a->port = f->items[0].port;
-	for (unsigned int i = 0; i < 4; i++)
-		a->ip[i] = ip[i] ^ flip;
+	memcpy(a->ip, ip, 4);
 }
 
-/* RFC 4291 2.5.5, RFC 3056 (6to4), RFC 6052 and 8215 (NAT64), RFC 4380 (Teredo), RFC 5214 (ISATAP). */
+/* RFC 4291 2.5.5, RFC 6052 and 8215 (NAT64), RFC 5214 (ISATAP). */
 static void forms_get(const struct tp_addr *peer, struct forms *ret)
 {
 	static const uint8_t zero[12], mapped[12] = { [10] = 0xff, [11] = 0xff };
 	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b }, nat64_local[6] = { 0x00, 0x64, 0xff, 0x9b, 0, 1 };
-	static const uint8_t teredo[4] = { 0x20, 0x01, 0, 0 };
 	const uint8_t *ip = peer->ip;
 
 	ret->items[0] = *peer;
@@ -44,14 +43,9 @@ static void forms_get(const struct tp_addr *peer, struct forms *ret)
 	    !memcmp(ip, nat64_local, 6)) {
 		/* "::" and "::1" are themselves. */
 		if (memcmp(ip, zero, 12) || ip[12] || ip[13] || ip[14] || ip[15] > 1)
-			form_add_v4(ret, ip + 12, 0);
-	} else if (ip[0] == 0x20 && ip[1] == 0x02) {
-		form_add_v4(ret, ip + 2, 0);
-	} else if (!memcmp(ip, teredo, 4)) {
-		form_add_v4(ret, ip + 4, 0);
-		form_add_v4(ret, ip + 12, 0xff);
+			form_add_v4(ret, ip + 12);
 	} else if (!(ip[8] & 0xfd) && !ip[9] && ip[10] == 0x5e && ip[11] == 0xfe) {
-		form_add_v4(ret, ip + 12, 0);
+		form_add_v4(ret, ip + 12);
 	}
 }
 
@@ -135,6 +129,13 @@ static bool form_denied(const struct tp_conf *conf, const char *realm, const str
 	return ranges_have(never, sizeof(never) / sizeof(never[0]), NULL, addr);
 }
 
+bool tp_addr_is_tunnel(const struct tp_addr *addr)
+{
+	static const uint8_t teredo[4] = { 0x20, 0x01, 0, 0 }, to4[2] = { 0x20, 0x02 };
+
+	return addr->family == 6 && (!memcmp(addr->ip, teredo, 4) || !memcmp(addr->ip, to4, 2));
+}
+
 bool tp_peer_allowed(const struct tp_conf *conf, const char *realm, const struct tp_addr *peer)
 {
 	struct forms forms;
@@ -142,6 +143,8 @@ bool tp_peer_allowed(const struct tp_conf *conf, const char *realm, const struct
 	forms_get(peer, &forms);
 	if (ranges_have(conf->allowed, conf->allowed_len, realm, peer))
 		return true;
+	if (tp_addr_is_tunnel(peer))
+		return false;
 	for (unsigned int i = 0; i < forms.len; i++) {
 		if (form_denied(conf, realm, &forms.items[i]))
 			return false;

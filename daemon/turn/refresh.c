@@ -111,6 +111,8 @@ bool tp_refresh_by_ticket(struct tp_request *req)
 	code = request_parse(req, &w);
 	if (!code && found != 2)
 		code = TP_STUN_E_BAD_REQUEST;
+	if (!code && tp_addr_is_tunnel(&req->from->tuple.client))
+		code = TP_STUN_E_FORBIDDEN;
 	if (!code)
 		code = ticket_check(req, owner, number);
 	if (!code) {

@@ -82,9 +82,9 @@ static void test_retransmission(void)
 	end("retransmission");
 }
 
-static int allocate_transport(int protocol, size_t size)
+static int allocate_transport_rffu(int protocol, size_t size, uint8_t rffu)
 {
-	uint8_t value[8] = { (uint8_t)protocol };
+	uint8_t value[8] = { (uint8_t)protocol, rffu, rffu, rffu };
 	struct message m;
 
 	if (!c.nonce_size)
@@ -95,6 +95,11 @@ static int allocate_transport(int protocol, size_t size)
 	return message_send(&m);
 }
 
+static int allocate_transport(int protocol, size_t size)
+{
+	return allocate_transport_rffu(protocol, size, 0);
+}
+
 static void test_transport(void)
 {
 	begin();
@@ -102,8 +107,11 @@ static void test_transport(void)
 	check_eq(allocate_transport(17, 3), 400, "8656 7.2 point 3: nor is a malformed one good");
 	check_eq(allocate_transport(17, 8), 400, "8656 7.2 point 3: nor one that is too long");
 	check_eq(allocate_transport(132, 4), 442, "8656 7.2 point 3: another protocol is not supported");
+	check(reply_has(&c, TP_STUN_ATTR_SOFTWARE), "8656 5: an Allocate error response has SOFTWARE");
 	check_eq(b.opened, 0, "refused requests open nothing");
 	check_eq(allocate_transport(17, 4), 0, "8656 18.8: UDP is");
+	refresh(&c, 0);
+	check_eq(allocate_transport_rffu(17, 4, 0xff), 0, "8656 18.8: RFFU is ignored");
 	end("transport");
 }
 
@@ -179,7 +187,8 @@ static void test_dual(void)
 	check(relayed(&c, 0).family == 6 && tp_stun_find(&c.reply, TP_STUN_ATTR_ADDRESS_ERROR_CODE, &attr),
 	      "8656 7.2 point 9: ADDRESS-ERROR-CODE tells of the other");
 	value = tp_stun_value(&c.reply, &attr);
-	check(value[0] == 1 && value[2] == 5 && value[3] == 8, "8656 18.12: family and code 508");
+	check(value[0] == 1 && !value[1] && value[2] == 5 && value[3] == 8, "8656 18.12: family and code 508, reserved zero");
+	check(attr.size - 4 < 128, "8656 18.12: its reason is short");
 	refresh(&c, 0);
 	b.open_errors = 2;
 	check_eq(allocate_dual(&c), 508, "8656 7.2 point 9: neither: 508");

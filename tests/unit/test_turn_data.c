@@ -58,6 +58,39 @@ static void test_indications(void)
 	end("indications");
 }
 
+static void test_discarded(void)
+{
+	static const uint8_t firsts[] = { 4, 15, 16, 20, 63, 80, 127, 128, 191, 192, 255 };
+	unsigned int before, malformed;
+	uint8_t buf[64] = { 0 };
+	struct message m;
+
+	begin();
+	permit(&c, PEER);
+	before = b.peer.count;
+	message_begin(&m, &c, TP_STUN_SEND, TP_STUN_INDICATION);
+	tp_stun_put(&m.w, TP_STUN_ATTR_DATA, "x", 1);
+	check(message_send(&m) == -1 && b.peer.count == before, "8656 11.2: a Send without XOR-PEER-ADDRESS is discarded");
+	message_begin(&m, &c, TP_STUN_SEND, TP_STUN_INDICATION);
+	put_peer(&m, PEER);
+	check(message_send(&m) == -1 && b.peer.count == before, "8656 11.2: a Send without DATA is discarded");
+	message_begin(&m, &c, TP_STUN_SEND, TP_STUN_INDICATION);
+	tp_stun_put(&m.w, TP_STUN_ATTR_XOR_PEER_ADDRESS, "\0\1\0", 3);
+	tp_stun_put(&m.w, TP_STUN_ATTR_DATA, "x", 1);
+	check(message_send(&m) == -1 && b.peer.count == before, "8656 11.2: a Send with an invalid address is discarded");
+	malformed = (unsigned int)bench_counters(&b).malformed;
+	before = b.client.count;
+	for (size_t i = 0; i < sizeof(firsts); i++) {
+		buf[0] = firsts[i];
+		client_input(&c, buf, sizeof(buf));
+	}
+	check_eq(bench_counters(&b).malformed - malformed, sizeof(firsts),
+		 "8656 12: first bytes that are neither STUN nor channels are dropped");
+	check_eq(b.client.count, before, "8656 12: and answered by nothing");
+	check_eq(client_input(&c, buf, 0), TP_TURN_DONE, "nor is an empty datagram");
+	end("discarded");
+}
+
 static void test_channels(void)
 {
 	begin();
@@ -174,6 +207,7 @@ static void test_fields(void)
 int main(void)
 {
 	test_indications();
+	test_discarded();
 	test_channels();
 	test_expiry();
 	test_flow_lives();

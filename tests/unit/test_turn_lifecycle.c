@@ -265,6 +265,12 @@ static void test_translation(void)
 	check(send_channel(&c, 0x4000, "x") && !b.peer.fields.df && b.peer.fields.ttl == 32,
 	      "8656 13.1: is relayed from IPv4 to IPv6");
 	check_eq(peer_sends(&b, &addr, "[2001:db8:9::5]:7000", "x", 1, &in), 'C', "8656 13.3: and back");
+	message_begin(&m, &c, TP_STUN_SEND, TP_STUN_INDICATION);
+	put_peer(&m, "[2001:db8:9::5]:7000");
+	tp_stun_put(&m.w, TP_STUN_ATTR_DONT_FRAGMENT, "", 0);
+	tp_stun_put(&m.w, TP_STUN_ATTR_DATA, "df", 2);
+	message_send(&m);
+	check(b.peer.size == 2 && !b.peer.fields.df, "8656 13.1: DONT-FRAGMENT is ignored");
 	end("IPv4 to IPv6");
 
 	bench_init(&b);

@@ -50,13 +50,12 @@ static void test_defaults(void)
 		{ "::ffff:203.0.113.1", true, "IPv4-mapped of an allowed address" },
 		{ "2002:7f00:1::1", false, "6to4 of loopback" },
 		{ "2002:a9fe:a9fe::1", false, "6to4 of cloud metadata" },
-		{ "2002:cb00:7101::1", true, "6to4 of an allowed address" },
+		{ "2002:cb00:7101::1", false, "6to4" },
 		{ "64:ff9b::127.0.0.1", false, "NAT64 of loopback" },
 		{ "64:ff9b::203.0.113.1", true, "NAT64 of an allowed address" },
 		{ "64:ff9b:1::169.254.169.254", false, "local NAT64 of cloud metadata" },
-		{ "2001:0:7f00:1::1", false, "Teredo through a loopback server" },
-		{ "2001:0:cb00:7101::80ff:fffe", false, "Teredo of a loopback client" },
-		{ "2001:0:cb00:7101::34ff:8efe", true, "Teredo of allowed addresses" },
+		{ "2001:0:cb00:7101::34ff:8efe", false, "Teredo" },
+		{ "2001:1::1", true, "past the end of Teredo" },
 		{ "2001:db8:9::5efe:7f00:1", false, "ISATAP of loopback" },
 		{ "fe80::1", false, "link-local" },
 		{ "febf::1", false, "the end of link-local" },
@@ -124,6 +123,23 @@ static void test_own(void)
 	check(allowed("192.0.2.1:50000") && !allowed("192.0.2.1:3478"), "and where relay-ip is not given");
 }
 
+static void test_tunnels(void)
+{
+	struct client c;
+
+	bench_init(&b);
+	bench_start(&b);
+	client_init(&c, &b, "[2001:db8:1::7]:40000");
+	allocate_family(&c, 6);
+	check_eq(bind_channel(&c, 0x4000, "[2002:cb00:7101::1]:1"), 403, "8656 21.4: a ChannelBind to 6to4 is forbidden");
+	check_eq(bind_channel(&c, 0x4000, "[2001::1]:1"), 403, "8656 21.4: to Teredo too");
+	client_init(&c, &b, "[2002:cb00:7101::1]:40000");
+	check_eq(allocate(&c), 403, "8656 21.4: an Allocate from 6to4 is forbidden");
+	client_init(&c, &b, "[2001:0:cb00:7101::1]:40000");
+	check_eq(allocate(&c), 403, "8656 21.4: from Teredo too");
+	check_eq(bench_stop(&b), 0, "nothing is left behind");
+}
+
 /* A reload that forbids a peer. */
 static void test_reload(void)
 {
@@ -154,6 +170,7 @@ int main(void)
 	test_defaults();
 	test_lists();
 	test_own();
+	test_tunnels();
 	test_reload();
 	return done();
 }
