@@ -41,7 +41,7 @@ void tp_outbox_fini(struct tp_outbox *o)
 /* Appends empty chunks until `size` bytes fit; takes them back if memory runs out. */
 static int reserve(struct tp_outbox *o, size_t size)
 {
-	struct tp_outbox_chunk *first = NULL, **link = &first, *last = NULL;
+	struct tp_outbox_chunk *first = NULL, **link = &first;
 	size_t room = o->tail ? CHUNK_SIZE - o->tail->end : 0;
 
 	while (room < size) {
@@ -49,15 +49,16 @@ static int reserve(struct tp_outbox *o, size_t size)
 
 		if (!chunk) {
 			while (first) {
-				last = first->next;
+				struct tp_outbox_chunk *next = first->next;
+
 				free(first);
-				first = last;
+				first = next;
 			}
 			return -ENOMEM;
 		}
 		chunk->next = NULL;
 		chunk->first = chunk->end = 0;
-		*link = last = chunk;
+		*link = chunk;
 		link = &chunk->next;
 		room += CHUNK_SIZE;
 	}

@@ -315,17 +315,18 @@ static void order_run(struct tp_job *job)
 
 static int order_post(struct tp_tcp_relays *from, unsigned int worker, const struct order *order)
 {
+	struct tp_tcp_relays *to = from->params.of(from->params.arg, worker);
 	struct order *o;
 
-	if (worker >= from->params.len)
+	if (!to)
 		return -ENOTCONN;
 	o = malloc(sizeof(*o));
 	if (!o)
 		return -ENOMEM;
 	*o = *order;
 	o->job.fn = order_run;
-	o->to = from->params.all[worker];
-	tp_loop_post(o->to->params.loop, &o->job);
+	o->to = to;
+	tp_loop_post(to->params.loop, &o->job);
 	return 0;
 }
 

@@ -24,9 +24,9 @@ struct tp_tcp_relay_params {
 	struct tp_conns *conns;
 	struct tp_streams *streams;
 	unsigned int worker;
-	struct tp_tcp_relays **all;	/* of each worker, complete before a connection is made */
-	unsigned int len;
-	void *arg;			/* of the calls into the engine */
+	void *arg;
+	struct tp_tcp_relays *(*of)(void *arg, unsigned int worker); /* another worker's; NULL: there is none */
+	/* into the engine */
 	void (*connected)(void *arg, struct tp_tcp_link *link, int err);
 	struct tp_tcp_link *(*accepted)(void *arg, struct tp_allocation *owner, const struct tp_addr *relayed,
 					const struct tp_addr *peer, void *conn);

@@ -113,6 +113,11 @@ static void on_ended(void *arg, struct tp_tcp_link *link, uint64_t up, uint64_t 
 	ended_down = down;
 }
 
+static struct tp_tcp_relays *no_other(void *arg, unsigned int worker)
+{
+	return NULL;
+}
+
 static void on_spliced_end(void *arg, const void *tag, uint64_t up, uint64_t down)
 {
 	tp_tcp_relay_spliced_end(relays, tag, up, down);
@@ -344,7 +349,7 @@ int main(void)
 {
 	struct tp_conf conf = { 0 };
 	struct tp_tcp_relay_params params = { .connected = on_connected, .accepted = on_accepted, .ended = on_ended,
-					      .all = &relays, .len = 1 };
+					      .of = no_other };
 	char err[200] = "";
 	int tries = 0;
 
