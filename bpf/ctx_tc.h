@@ -75,20 +75,26 @@ static __always_inline _Bool ctx_retag(struct __sk_buff *skb, const struct tp_ho
 static __always_inline _Bool ctx_move(struct __sk_buff *skb, __u8 *buffer, __u32 from, __u32 to, __u32 size,
 				      __u32 pad)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, last = size - 1;
 
-	if (size) {
-		if (size > TP_SCRATCH_SIZE || bpf_skb_load_bytes(skb, from, buffer, size))
-			return 0;
-	}
+	if (size > TP_SCRATCH_SIZE)
+		return 0;
+	/* Linux 6.1 does not conclude from "not 0" that a size is at least 1, but from this sum; clang 14 would undo it. */
+	asm volatile("" : "+r"(last));
+	last &= TP_SCRATCH_SIZE - 1;
+	asm volatile("" : "+r"(last));
+	if (size && bpf_skb_load_bytes(skb, from, buffer, last + 1))
+		return 0;
 	if (bpf_skb_change_tail(skb, to + size + pad, 0))
 		return 0;
-	if (size) {
-		if (size > TP_SCRATCH_SIZE || bpf_skb_store_bytes(skb, to, buffer, size, BPF_F_RECOMPUTE_CSUM))
-			return 0;
-	}
+	if (size && bpf_skb_store_bytes(skb, to, buffer, last + 1, BPF_F_RECOMPUTE_CSUM))
+		return 0;
 	pad &= 3;
-	return !pad || !bpf_skb_store_bytes(skb, to + size, &zero, pad, BPF_F_RECOMPUTE_CSUM);
+	last = pad - 1;
+	asm volatile("" : "+r"(last));
+	last &= 3;
+	asm volatile("" : "+r"(last));
+	return !pad || !bpf_skb_store_bytes(skb, to + size, &zero, last + 1, BPF_F_RECOMPUTE_CSUM);
 }
 
 static __always_inline _Bool ctx_checksum(struct __sk_buff *skb, __u32 udp, const struct tp_plan *plan)

@@ -185,8 +185,9 @@ static const char *load_error(int err)
 {
 	switch (-err) {
 	case EPERM:
-	case EACCES:
 		return "no privilege for BPF (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)";
+	case EACCES:
+		return "the kernel's verifier refuses it";
 	case ENOSYS:
 	case EOPNOTSUPP:
 		return "the kernel has no BPF";
