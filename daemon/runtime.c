@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The configuration under RCU; runtime.h says who may do what. */
+#include "runtime.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <urcu-qsbr.h>
+
+#include "auth/auth.h"
+#include "conf.h"
+
+struct published {
+	struct tp_runtime runtime;
+	struct tp_conf *conf;
+	struct tp_auth *auth;
+};
+
+static struct published *current;
+static uint64_t generations;
+
+const struct tp_runtime *tp_runtime_current(void)
+{
+	struct published *p = rcu_dereference(current);
+
+	return p ? &p->runtime : NULL;
+}
+
+static void published_free(struct published *p)
+{
+	if (!p)
+		return;
+	tp_auth_free(p->auth);
+	tp_conf_free(p->conf);
+	free(p);
+}
+
+int tp_runtime_publish(struct tp_conf *conf, struct tp_auth *auth)
+{
+	struct published *p = calloc(1, sizeof(*p)), *old = current;
+
+	if (!p)
+		return -ENOMEM;
+	p->conf = conf;
+	p->auth = auth;
+	p->runtime.conf = conf;
+	p->runtime.auth = auth;
+	p->runtime.generation = ++generations;
+	rcu_assign_pointer(current, p);
+	if (old) {
+		synchronize_rcu();
+		published_free(old);
+	}
+	return 0;
+}
+
+void tp_runtime_clear(void)
+{
+	published_free(current);
+	current = NULL;
+}
