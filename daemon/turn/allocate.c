@@ -244,6 +244,7 @@ static void allocate_new(const struct tp_request *req, const struct wanted *w)
 		return;
 	}
 	reply_success(req, a);
+	tp_allocation_tell(a, TP_EVENT_NEW, w->lifetime_s);
 }
 
 /* Point 2, and the retransmission that the note at the end of section 7.2 describes. */

@@ -245,6 +245,8 @@ void tp_allocation_reap(struct tp_allocation *a)
 	if (a->state != TP_ALLOCATION_ENDED || a->relays[0].socket || a->relays[1].socket || a->relays[0].tcp ||
 	    a->relays[1].tcp)
 		return;
+	if (a->created_ns)
+		tp_allocation_tell(a, TP_EVENT_DELETED, 0);
 	if (a->police)
 		turn->dp->ops->police_free(turn->dp, a->police);
 	tp_charge_free(turn->registry, a->charge);

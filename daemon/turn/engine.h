@@ -113,6 +113,7 @@ struct tp_allocation {
 	struct tp_owner *reservation_owner;
 
 	struct tp_flow_traffic user_traffic, harvested;
+	struct tp_flow_traffic told;	/* with the last event */
 	uint64_t icmp_tat_ns;		/* rate limit of ICMP indications */
 };
 
@@ -263,6 +264,7 @@ void tp_flow_tell_permission(struct tp_permission *p);	/* and the channels of it
 void tp_flow_tell_channel(struct tp_channel *c);
 void tp_flow_drop(struct tp_turn *turn, struct tp_flow_slot **slot);
 void tp_flow_retell(struct tp_allocation *a);		/* under the allocation's new 5-tuple, or new police */
+void tp_allocation_tell(struct tp_allocation *a, enum tp_event event, uint32_t lifetime_s);	/* event.c */
 void tp_flow_traffic(const struct tp_allocation *a, struct tp_flow_traffic *ret); /* kernel: live and harvested */
 void tp_flow_harvest(struct tp_turn *turn);
 void tp_traffic_add(struct tp_flow_traffic *sum, const struct tp_flow_traffic *more);

@@ -60,8 +60,10 @@ static void refresh_apply(const struct tp_request *req, const struct wanted *w)
 			tp_allocation_set_life(&a->relays[i], end);
 	}
 	tp_reply_send(req, &writer);
-	if (w->lifetime_s)
+	if (w->lifetime_s) {
+		tp_allocation_tell(a, TP_EVENT_REFRESHED, w->lifetime_s);
 		return;
+	}
 	if (w->family)
 		tp_allocation_end_relay(&a->relays[tp_family_index((uint8_t)w->family)]);
 	else

@@ -42,6 +42,10 @@ struct tp_ip_fields {
 	bool df;		/* send: set DF; received: DF was set (where it can be known) */
 };
 
+/* What accounting elsewhere is told (coturn's redis-statsdb). */
+enum tp_event { TP_EVENT_NEW, TP_EVENT_REFRESHED, TP_EVENT_DELETED };
+struct tp_allocation_info;
+
 /* What the engine needs of its worker; each returns 0 or a negative errno (send: also -EAGAIN, the packet is lost). */
 struct tp_turn_io {
 	int (*send_client)(struct tp_turn_io *io, const struct tp_path *to, const void *data, size_t size,
@@ -60,6 +64,9 @@ struct tp_turn_io {
 	void (*client_gone)(struct tp_turn_io *io, const struct tp_path *path);
 	/* A user store was asked who this is: the message is to be given in again (a copy), or is lost. NULL: lost. */
 	void (*later)(struct tp_turn_io *io, const struct tp_path *path, const void *data, size_t size);
+	/* `info` without permissions and channels; `since`: relayed since the last event. Deleted: all is counted. NULL: untold. */
+	void (*event)(struct tp_turn_io *io, enum tp_event event, const struct tp_allocation_info *info,
+		      const struct tp_flow_traffic *since);
 
 	/*
 	 * RFC 6062; all NULL where TCP is not relayed. A connection of a peer is known by its handle, which
