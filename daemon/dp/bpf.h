@@ -161,7 +161,7 @@ const char *bpf_hook_name(enum bpf_hook hook);
 
 /* bpf_choose.c */
 int bpf_attach_tc(struct bpf_dp *b, unsigned int ifindex, struct bpf_attached *ret);
-void bpf_choose(struct bpf_dp *b, const struct tp_nl_link *link, struct bpf_device *device);
+void bpf_choose(struct bpf_dp *b, const struct tp_nl_link *link, bool for_vlan, struct bpf_device *device);
 
 /* bpf_devices.c */
 void bpf_devices_sync(struct bpf_dp *b);

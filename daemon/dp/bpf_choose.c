@@ -116,18 +116,43 @@ static bool choose_tc(struct bpf_dp *b, const struct tp_nl_link *link, struct bp
 	return true;
 }
 
-/* The device below it that has XDP and leaves the tags in the frame. */
-static const struct bpf_device *vlan_base(const struct bpf_dp *b, const struct tp_nl_link *link)
+/* The device below it, or below that one, that has XDP and leaves the tags in the frame. */
+static const struct bpf_device *vlan_base(struct bpf_dp *b, const struct tp_nl_link *link)
 {
-	if (!link->has_vlan)
-		return NULL;
-	for (const struct bpf_device *d = b->devices; d; d = d->next)
-		if (d->ifindex == link->lower && (d->flags & TP_NL_TAGS))
-			return d;
+	const struct tp_nl_link *links;
+	unsigned int below = link->lower;
+	size_t len;
+
+	links = tp_nl_links(b->nl, &len);
+	for (int depth = 0; link->has_vlan && depth < 2; depth++) {
+		for (const struct bpf_device *d = b->devices; d; d = d->next)
+			if (d->ifindex == below && (d->flags & TP_NL_TAGS))
+				return d;
+		for (size_t i = 0; i < len; i++) {
+			if (links[i].ifindex == below && links[i].has_vlan) {
+				below = links[i].lower;
+				break;
+			}
+		}
+	}
 	return NULL;
 }
 
-void bpf_choose(struct bpf_dp *b, const struct tp_nl_link *link, struct bpf_device *device)
+/* XDP for the tagged packets, or nothing: those who strip tags leave them to tc on the VLAN devices. */
+static void choose_for_vlan(struct bpf_dp *b, const struct tp_nl_link *link, struct bpf_device *device)
+{
+	char refused[BPF_WHY_SIZE];
+
+	if (!choose_xdp(b, link, device, refused)) {
+		why_set(device, "nothing, but its VLAN devices: %s", refused);
+	} else if (!(device->flags & TP_NL_TAGS)) {
+		bpf_detach(&device->attached);
+		device->flags = 0;
+		why_set(device, "nothing, but its VLAN devices: it strips their tags before XDP sees them");
+	}
+}
+
+void bpf_choose(struct bpf_dp *b, const struct tp_nl_link *link, bool for_vlan, struct bpf_device *device)
 {
 	const struct bpf_device *base = vlan_base(b, link);
 	char refused[BPF_WHY_SIZE];
@@ -140,7 +165,9 @@ void bpf_choose(struct bpf_dp *b, const struct tp_nl_link *link, struct bpf_devi
 	else if (!link->ethernet)
 		why_set(device, "not an Ethernet device");
 	else if (base)
-		why_set(device, "through %s with its tag %u", base->name, link->vlan_id);
+		why_set(device, "through %s with tag %u", base->name, link->vlan_id);
+	else if (for_vlan)
+		choose_for_vlan(b, link, device);
 	else if (!choose_xdp(b, link, device, refused))
 		choose_tc(b, link, device, refused);
 }

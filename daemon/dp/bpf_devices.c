@@ -10,6 +10,8 @@
 #include "dp/bpf.h"
 #include "log.h"
 
+#define DEVICE_VLAN_DEPTH 2	/* tags that a program knows */
+
 static bool addr_is_ours(const struct bpf_conf *conf, const struct tp_addr *addr)
 {
 	for (size_t i = 0; i < conf->listen_len; i++)
@@ -53,6 +55,20 @@ static bool link_wanted(struct bpf_dp *b, const struct tp_nl_link *link)
 	return link_has_address(b, link) || link_is_default(b, link);
 }
 
+/* A VLAN device that is wanted sits on it: with XDP it would see that one's packets first. */
+static bool link_carries_wanted(struct bpf_dp *b, const struct tp_nl_link *link, unsigned int depth)
+{
+	const struct tp_nl_link *links;
+	size_t len;
+
+	links = tp_nl_links(b->nl, &len);
+	for (size_t i = 0; depth && i < len; i++)
+		if (links[i].has_vlan && links[i].lower == link->ifindex &&
+		    (link_wanted(b, &links[i]) || link_carries_wanted(b, &links[i], depth - 1)))
+			return true;
+	return false;
+}
+
 static struct bpf_device *device_find(struct bpf_dp *b, unsigned int ifindex)
 {
 	for (struct bpf_device *d = b->devices; d; d = d->next)
@@ -87,7 +103,8 @@ static void devices_remove_gone(struct bpf_dp *b, const struct tp_nl_link *links
 	}
 }
 
-static void device_add(struct bpf_dp *b, const struct tp_nl_link *link)
+/* `for_vlan`: only for what the VLAN devices above it can have of it. */
+static void device_add(struct bpf_dp *b, const struct tp_nl_link *link, bool for_vlan)
 {
 	struct bpf_device *d = calloc(1, sizeof(*d));
 
@@ -95,7 +112,7 @@ static void device_add(struct bpf_dp *b, const struct tp_nl_link *link)
 		return;
 	d->ifindex = link->ifindex;
 	memcpy(d->name, link->name, sizeof(d->name));
-	bpf_choose(b, link, d);
+	bpf_choose(b, link, for_vlan, d);
 	tp_notice("interface %s: %s: %s", d->name, bpf_hook_name(d->attached.hook), d->why);
 	d->next = b->devices;
 	b->devices = d;
@@ -135,10 +152,16 @@ void bpf_devices_sync(struct bpf_dp *b)
 	links = tp_nl_links(b->nl, &len);
 	devices_remove_gone(b, links, len);
 	/* VLAN devices after what they sit on. */
-	for (int vlan = 0; vlan <= 1; vlan++)
-		for (size_t i = 0; i < len; i++)
-			if (links[i].has_vlan == vlan && !device_find(b, links[i].ifindex) && link_wanted(b, &links[i]))
-				device_add(b, &links[i]);
+	for (int vlan = 0; vlan <= 1; vlan++) {
+		for (size_t i = 0; i < len; i++) {
+			if (links[i].has_vlan != vlan || device_find(b, links[i].ifindex))
+				continue;
+			if (link_wanted(b, &links[i]))
+				device_add(b, &links[i], false);
+			else if (!vlan && link_carries_wanted(b, &links[i], DEVICE_VLAN_DEPTH))
+				device_add(b, &links[i], true);
+		}
+	}
 	devices_mix(b);
 }
 
