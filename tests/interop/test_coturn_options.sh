@@ -22,7 +22,8 @@ tool_says() {
 ns_begin
 ns_up two
 peer_start "$PEER4" "$PEER6"
-ok "turnpiked starts" relay_start --listening-ip=10.90.1.3 --rfc5780 --mobility || finish
+RELAY_EXTRA=(listening-ip=10.90.1.3 rfc5780 mobility)
+ok "turnpiked starts" relay_start || finish
 
 uclient_passes "-g: DONT-FRAGMENT" -g -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
 uclient_passes "-D: padded ChannelData" -D -n 50 -m 1 -l 161 -e "$PEER4" "$SERVER4"
@@ -33,8 +34,9 @@ uclient_passes "-W: REST credentials of its own making" -W "$REST_SECRET" -n 50 
 
 uclient -B -n 50 -m 2 -l 160 -e "$PEER4" "$SERVER4"
 at_least "-B: clients that disconnect at random were served" "${UC_SENT:-0}" 1
-uclient -I -n 20 -m 1 -c -l 160 -e "$PEER4" "$SERVER4"
-is "-I: without permission nothing is relayed to the client" "${UC_RECV:-none}" 0
+uclient_passes "-I: no CreatePermission, a channel is one" -I -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
+uclient -I -s -n 20 -m 1 -c -l 160 -e "$PEER4" "$SERVER4"
+is "-I -s: without permission nothing is relayed" "$UC_SENT sent, $UC_RECV received" "20 sent, 0 received"
 ok "and the daemon still answers" ctl status
 
 tool_says "turnutils_stunclient" "UDP reflexive addr: 10.90.1.2" turnutils_stunclient -L 10.90.1.2 "$SERVER4"

@@ -29,6 +29,8 @@ REALM=turn.test
 TAP_RUN=0
 TAP_FAILED=0
 RELAY_PID=
+RELAY_RUN=()
+RELAY_EXTRA=()
 CHILDREN=()
 NAMESPACES=()
 WORK=
@@ -293,6 +295,7 @@ relay_conf_common() {
 		state-dir=$WORK/state
 	CONF
 	[ -z "$BPFFS" ] || echo "bpffs=$BPFFS"
+	[ ${#RELAY_EXTRA[@]} -eq 0 ] || printf '%s\n' "${RELAY_EXTRA[@]}"
 }
 
 relay_conf() {
@@ -305,11 +308,11 @@ relay_conf() {
 	CONF
 }
 
-# relay_start [--key=value...]: in namespace srv with relay_conf; RELAY_RUN may hold a prefix
-# such as `setpriv ...`. Returns when the control socket answers.
+# relay_start [--key=value...]: in namespace srv with relay_conf; RELAY_EXTRA may hold more lines for it,
+# RELAY_RUN a prefix such as `setpriv ...`. Returns when the control socket answers.
 relay_start() {
 	relay_conf > "$WORK/turnpiked.conf"
-	nsenter --net="/run/netns/$(ns_name srv)" -- ${RELAY_RUN[@]+"${RELAY_RUN[@]}"} turnpiked -c "$WORK/turnpiked.conf" "$@" \
+	nsenter --net="/run/netns/$(ns_name srv)" -- "${RELAY_RUN[@]}" turnpiked -c "$WORK/turnpiked.conf" "$@" \
 		< /dev/null >> "$WORK/turnpiked.log" 2>&1 &
 	RELAY_PID=$!
 	wait_for 30 relay_settled

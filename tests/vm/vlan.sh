@@ -20,8 +20,9 @@ ns_for_xdp
 ok "a VLAN for the client" vlan cl cl0 10.90.7.2/24 || finish
 ok "a VLAN for the relay" vlan srv cl1 10.90.7.1/24 || finish
 peer_start "$PEER4"
+RELAY_EXTRA=(listening-ip=10.90.7.1)
 for datapath in xdp tc; do
-	ok "$datapath: turnpiked starts" relay_start --datapath=$datapath --listening-ip=10.90.7.1 || finish
+	ok "$datapath: turnpiked starts" relay_start --datapath=$datapath || finish
 	uclient_in_kernel "$datapath: channels from tag 7" -c -n 50 -m 1 -l 160 -e "$PEER4" 10.90.7.1
 	ok "$datapath: turnpiked ends, nothing is left" relay_stop
 done
