@@ -19,7 +19,7 @@ def ok(good, name, detail=""):
 
 def eq(got, expected, name):
     """One test: equal values."""
-    return ok(got == expected, name, f"is {got!r}, expected {expected!r}")
+    return ok(got == expected, name, f"is {repr(got)[:300]}, expected {repr(expected)[:300]}")
 
 
 def note(text):

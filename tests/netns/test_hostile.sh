@@ -21,14 +21,6 @@ own_socket_echoes() {
 	PY
 }
 
-# A program that passes everything, attached as somebody else's.
-foreign_program() {
-	printf '%s\n' '#include <linux/bpf.h>' '__attribute__((section("xdp"), used))' \
-		'int foreign(struct xdp_md *ctx) { return XDP_PASS; }' > "$WORK/foreign.c"
-	clang -O2 -g -target bpf "-I/usr/include/$(gcc -print-multiarch)" -c "$WORK/foreign.c" -o "$WORK/foreign.o" &&
-		in_ns srv ip link set dev "$1" xdp obj "$WORK/foreign.o" sec xdp
-}
-
 program_of() { in_ns srv ip link show dev "$1" | sed -n 's/.*prog\/xdp id \([0-9]*\).*/\1/p'; }
 
 ns_begin
@@ -44,11 +36,11 @@ for datapath in xdp tc; do
 	ok "$datapath: turnpiked ends, nothing is left" relay_stop
 done
 
-ok "a foreign program on the peer's device" foreign_program pe1
+ok "another's program on the relay's device" ns_xdp_pass srv pe1
 foreign=$(program_of pe1)
 ok "auto: turnpiked starts" relay_start --datapath=auto || finish
 uclient_in_kernel "auto: relays beside it" -n 100 -m 1 -z 10 -l 160 -e "$PEER4" "$SERVER4"
 is "auto: and it is still there" "$(program_of pe1)" "$foreign"
 ok "turnpiked ends, nothing is left" relay_stop
-is "the foreign program is there afterwards" "$(program_of pe1)" "$foreign"
+is "the other's program is there afterwards" "$(program_of pe1)" "$foreign"
 finish

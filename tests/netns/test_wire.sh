@@ -15,7 +15,7 @@ all_families() {
 }
 
 # Of all the packets that are sent, those of a family pair that the kernel may leave to userspace aside.
-in_kernel() { at_least "$1: the kernel relayed" "$(kernel_packets)" 150; }
+in_kernel() { at_least "$1: the kernel relayed" "$(counted_since kernel_packets 0 150)" 150; }
 
 ns_begin
 ns_up two
