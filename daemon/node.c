@@ -14,9 +14,11 @@
 #include <unistd.h>
 #include <urcu-qsbr.h>
 
+#include "auth/store.h"
 #include "conf.h"
 #include "ctl/ctl.h"
 #include "dp/node.h"
+#include "events.h"
 #include "log.h"
 #include "net/tls_context.h"
 #include "privileges.h"
@@ -204,6 +206,35 @@ static int drop_privileges(struct tp_node *node, const struct tp_conf *conf)
 	return res;
 }
 
+/* Databases: neither is connected to yet, and the daemon starts without them. */
+static int open_stores(struct tp_node *node, const struct tp_conf *conf)
+{
+	char text[512] = "";
+
+	node->store = tp_store_new(conf, text, sizeof(text));
+	if (!node->store && text[0]) {
+		tp_error("%s", text);
+		return -EINVAL;
+	}
+	node->events = tp_events_new(conf, text, sizeof(text));
+	if (!node->events && text[0]) {
+		tp_error("%s", text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int open_workers(struct tp_node *node, const struct tp_conf *conf)
+{
+	struct tp_services services = { .dp = node->dp, .store = node->store, .events = node->events };
+	char text[512];
+	int err = tp_workers_new(thread_count(conf), &services, &node->workers, text, sizeof(text));
+
+	if (err)
+		tp_error("%s", text);
+	return err;
+}
+
 int tp_node_init(struct tp_node *node, struct tp_conf *conf)
 {
 	char text[512] = "";
@@ -211,7 +242,12 @@ int tp_node_init(struct tp_node *node, struct tp_conf *conf)
 
 	node->signals.fd = node->network.fd = -1;
 	node->started_ns = tp_dp_now_ns();
-	err = node_publish(conf, text, sizeof(text));
+	err = open_stores(node, conf);
+	if (err) {
+		tp_conf_free(conf);
+		return err;
+	}
+	err = node_publish(node, conf, text, sizeof(text));
 	if (err) {
 		tp_error("%s", text);
 		tp_conf_free(conf);
@@ -221,11 +257,9 @@ int tp_node_init(struct tp_node *node, struct tp_conf *conf)
 	err = tp_dp_open(conf, &node->dp);
 	if (err)
 		return err;
-	err = tp_workers_new(thread_count(conf), node->dp, &node->workers, text, sizeof(text));
-	if (err) {
-		tp_error("%s", text);
+	err = open_workers(node, conf);
+	if (err)
 		return err;
-	}
 	err = init_loop(node);
 	if (err) {
 		tp_error("cannot make the event loop: %s", strerror(-err));
@@ -260,8 +294,12 @@ int tp_node_run(struct tp_node *node)
 void tp_node_fini(struct tp_node *node)
 {
 	tp_ctl_close(node->ctl);
+	/* Its thread tells workers of answers: it ends before they do, and goes after them. */
+	if (node->store)
+		tp_store_stop(node->store);
 	if (node->workers)
 		tp_workers_free(node->workers);
+	tp_events_free(node->events);
 	if (node->dp)
 		node->dp->ops->close(node->dp);
 	if (node->signals.fd >= 0)
@@ -269,4 +307,5 @@ void tp_node_fini(struct tp_node *node)
 	tp_loop_free(node->loop);
 	tp_tls_context_publish(NULL);
 	tp_runtime_clear();
+	tp_store_free(node->store);
 }

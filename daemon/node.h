@@ -20,6 +20,8 @@ struct tp_ctl;
 struct tp_node {
 	struct tp_loop *loop;
 	struct tp_dp *dp;
+	struct tp_store *store;		/* NULL: no user database */
+	struct tp_events *events;	/* NULL: no redis-statsdb */
 	struct tp_workers *workers;
 	struct tp_ctl *ctl;
 	struct tp_watch signals, network;
@@ -54,6 +56,6 @@ bool tp_node_count(struct tp_node *node, uint64_t *ret_allocations);
 
 /* Shared by node*.c: the log as the configuration has it; users and certificates from it. */
 void node_configure_log(const struct tp_conf *conf);
-int node_publish(struct tp_conf *conf, char *text, size_t size);
+int node_publish(struct tp_node *node, struct tp_conf *conf, char *text, size_t size);
 
 #endif

@@ -36,7 +36,7 @@ static int load_certificates(const struct tp_conf *conf, struct tp_tls_context *
 	return *ret ? 0 : -EINVAL;
 }
 
-int node_publish(struct tp_conf *conf, char *text, size_t size)
+int node_publish(struct tp_node *node, struct tp_conf *conf, char *text, size_t size)
 {
 	struct tp_tls_context *tls = NULL;
 	struct tp_auth *auth = tp_auth_new(conf, text, size);
@@ -46,6 +46,8 @@ int node_publish(struct tp_conf *conf, char *text, size_t size)
 		tp_auth_free(auth);
 		return err;
 	}
+	if (node->store)
+		tp_auth_use_store(auth, node->store);
 	err = tp_runtime_publish(conf, auth);
 	if (err) {
 		snprintf(text, size, "out of memory");
@@ -84,7 +86,7 @@ static int reload(struct tp_node *node, char *text, size_t size)
 	if (err)
 		return err;
 	err = tp_workers_listen(node->workers, conf, why, sizeof(why));
-	err = err ? err : node_publish(conf, why, sizeof(why));
+	err = err ? err : node_publish(node, conf, why, sizeof(why));
 	if (err) {
 		snprintf(text, size, "nothing changed: %s", why);
 		tp_conf_free(conf);

@@ -10,11 +10,13 @@
 #include <urcu-qsbr.h>
 
 #include "conf.h"
+#include "later.h"
 #include "log.h"
 #include "net/dtls.h"
 #include "net/icmp.h"
 #include "net/relay.h"
 #include "net/stream.h"
+#include "net/tcp_relay.h"
 #include "runtime.h"
 
 static void worker_read_clock(struct tp_worker *worker)
@@ -81,6 +83,13 @@ static void stream_closed(void *arg, const struct tp_path *path)
 	tp_worker_conn_closed(arg, path);
 }
 
+static void spliced_end(void *arg, const void *tag, uint64_t up, uint64_t down)
+{
+	struct tp_worker *worker = arg;
+
+	tp_tcp_relay_spliced_end(worker->tcp_relays, tag, up, down);
+}
+
 static int dtls_send(void *arg, const struct tp_tuple *tuple, const void *data, size_t size)
 {
 	return tp_worker_send_datagram(arg, tuple, data, size, NULL);
@@ -114,14 +123,29 @@ static int worker_init_streams(struct tp_worker *worker, const struct tp_conf *c
 	params.arg = worker;
 	params.input = stream_input;
 	params.closed = stream_closed;
+	params.spliced_end = spliced_end;
 	worker->streams = tp_streams_new(&params);
 	return worker->streams ? worker_init_dtls(worker, connections) : -ENOMEM;
+}
+
+static int worker_init_clients(struct tp_worker *worker, const struct tp_conf *conf)
+{
+	int err = worker_init_streams(worker, conf);
+
+	if (err)
+		return err;
+	if (worker->all->services.store) {
+		worker->later = tp_later_new(worker->loop, worker->all->services.store, stream_input, worker);
+		if (!worker->later)
+			return -ENOMEM;
+	}
+	return worker_tcp_init(worker);
 }
 
 static int worker_init(struct tp_worker *worker, const struct tp_runtime *runtime)
 {
 	struct tp_turn_params params = { .worker = worker->index, .registry = worker->all->registry,
-					 .io = &worker->io, .dp = worker->all->dp };
+					 .io = &worker->io, .dp = worker->all->services.dp };
 
 	worker_io_init(worker);
 	worker_read_clock(worker);
@@ -137,7 +161,7 @@ static int worker_init(struct tp_worker *worker, const struct tp_runtime *runtim
 		return -ENOMEM;
 	tp_loop_on_wake(worker->loop, worker_wake, worker);
 	tp_loop_on_idle(worker->loop, worker_idle, worker);
-	return worker_init_streams(worker, runtime->conf);
+	return worker_init_clients(worker, runtime->conf);
 }
 
 static void worker_fini(struct tp_worker *worker)
@@ -150,6 +174,8 @@ static void worker_fini(struct tp_worker *worker)
 		tp_streams_flush(worker->streams);
 		tp_streams_free(worker->streams);
 	}
+	tp_tcp_relays_free(worker->tcp_relays);
+	tp_later_free(worker->later);
 	tp_relay_sockets_reap(worker);
 	tp_icmp_close(worker->icmp);
 	worker_listeners_free(worker);
@@ -184,7 +210,8 @@ static void open_icmp(struct tp_worker *worker)
 		tp_warning("ICMP errors of peers are not forwarded to clients: %s", strerror(-err));
 }
 
-int tp_workers_new(unsigned int len, struct tp_dp *dp, struct tp_workers **ret, char *err, size_t err_size)
+int tp_workers_new(unsigned int len, const struct tp_services *services, struct tp_workers **ret, char *err,
+		   size_t err_size)
 {
 	const struct tp_runtime *runtime = tp_runtime_current();
 	struct tp_workers *workers = calloc(1, sizeof(*workers));
@@ -195,7 +222,7 @@ int tp_workers_new(unsigned int len, struct tp_dp *dp, struct tp_workers **ret, 
 		return res;
 	workers->items = calloc(len, sizeof(*workers->items));
 	workers->registry = tp_registry_new(runtime->conf, len);
-	workers->dp = dp;
+	workers->services = *services;
 	if (!workers->items || !workers->registry)
 		goto err_free;
 	workers->len = len;
@@ -234,16 +261,25 @@ int tp_workers_start(struct tp_workers *workers)
 	return 0;
 }
 
+static void workers_run_jobs(struct tp_workers *workers)
+{
+	for (unsigned int i = 0; i < workers->len; i++)
+		if (workers->items[i].loop)
+			tp_loop_run_jobs(workers->items[i].loop);
+}
+
 /* Messages that are still between workers arrive or are dropped; then every engine ends its allocations. */
 static void workers_settle(struct tp_workers *workers)
 {
 	workers->ending = true;
-	for (unsigned int i = 0; i < workers->len; i++)
-		if (workers->items[i].loop)
-			tp_loop_run_jobs(workers->items[i].loop);
-	for (unsigned int i = 0; i < workers->len; i++)
+	workers_run_jobs(workers);
+	for (unsigned int i = 0; i < workers->len; i++) {
 		if (workers->items[i].turn)
 			tp_turn_free(workers->items[i].turn);
+		workers->items[i].turn = NULL;
+	}
+	/* Sockets that RFC 6062 had on their way to another worker. */
+	workers_run_jobs(workers);
 }
 
 void tp_workers_free(struct tp_workers *workers)

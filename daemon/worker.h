@@ -39,9 +39,13 @@
 #include "turn/turn.h"
 
 struct tp_dtls;
+struct tp_events;
 struct tp_icmp;
 struct tp_runtime;
+struct tp_later;
+struct tp_store;
 struct tp_streams;
+struct tp_tcp_relays;
 struct tp_workers;
 
 #define TP_WORKER_COUNTERS(X)								\
@@ -74,6 +78,8 @@ struct tp_worker {
 	struct tp_conns *conns;
 	struct tp_streams *streams;
 	struct tp_dtls *dtls;
+	struct tp_tcp_relays *tcp_relays;	/* RFC 6062 */
+	struct tp_later *later;			/* requests that wait for the store; NULL: there is none */
 	struct tp_icmp *icmp;			/* worker 0's, or NULL */
 	struct tp_relay_socket *closed_relays;	/* until the end of the iteration */
 	struct tp_worker_counters counters;
@@ -95,11 +101,18 @@ void tp_worker_icmp_input(struct tp_worker *worker, const struct tp_addr *relaye
 
 /* --- for main and the control thread --- */
 
+/* What all workers use and none of them owns. */
+struct tp_services {
+	struct tp_dp *dp;
+	struct tp_store *store;		/* NULL: no user database */
+	struct tp_events *events;	/* NULL: nobody is told */
+};
+
 struct tp_workers {
 	struct tp_worker *items;
 	unsigned int len;
 	struct tp_registry *registry;
-	struct tp_dp *dp;
+	struct tp_services services;
 	bool ending;		/* no thread runs any more, nothing passes between workers */
 };
 
@@ -107,7 +120,8 @@ struct tp_workers {
  * Makes `len` workers for the published runtime and opens their sockets, without
  * running them. On an error `err` says which address and what to do.
  */
-int tp_workers_new(unsigned int len, struct tp_dp *dp, struct tp_workers **ret, char *err, size_t err_size);
+int tp_workers_new(unsigned int len, const struct tp_services *services, struct tp_workers **ret, char *err,
+		   size_t err_size);
 int tp_workers_start(struct tp_workers *workers);
 void tp_workers_free(struct tp_workers *workers);	/* stops, joins, ends every allocation */
 
@@ -129,6 +143,7 @@ bool tp_workers_call(struct tp_workers *workers, tp_worker_fn fn, void *arg, voi
 /* --- shared by worker*.c --- */
 
 void worker_io_init(struct tp_worker *worker);
+int worker_tcp_init(struct tp_worker *worker);	/* after the streams */
 struct tp_udp_listener *worker_listener_find(const struct tp_worker *worker, const struct tp_addr *addr);
 /* On the worker's thread, when the runtime changed: takes new listeners, retires those that are gone. */
 void worker_listeners_configure(struct tp_worker *worker, const struct tp_conf *conf);

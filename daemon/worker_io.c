@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "events.h"
+#include "later.h"
 #include "net/dtls.h"
 #include "net/relay.h"
 #include "net/stream.h"
@@ -104,6 +106,8 @@ void tp_worker_client_input(struct tp_worker *worker, const struct tp_path *from
 void tp_worker_conn_closed(struct tp_worker *worker, const struct tp_path *path)
 {
 	tp_turn_conn_closed(worker->turn, path, &worker->now);
+	if (worker->later)
+		tp_later_forget(worker->later, path->conn);
 }
 
 int tp_worker_send_datagram(struct tp_worker *worker, const struct tp_tuple *tuple, const void *data, size_t size,
@@ -182,8 +186,24 @@ static void io_client_gone(struct tp_turn_io *io, const struct tp_path *path)
 		tp_streams_release(worker->streams, path);
 }
 
+static void io_later(struct tp_turn_io *io, const struct tp_path *path, const void *data, size_t size)
+{
+	struct tp_worker *worker = worker_of(io);
+
+	if (worker->later)
+		tp_later_add(worker->later, path, data, size);
+}
+
+static void io_event(struct tp_turn_io *io, enum tp_event event, const struct tp_allocation_info *info,
+		     const struct tp_flow_traffic *since)
+{
+	tp_events_add(worker_of(io)->all->services.events, event, info, since);
+}
+
 void worker_io_init(struct tp_worker *worker)
 {
+	worker->io.later = io_later;
+	worker->io.event = worker->all->services.events ? io_event : NULL;
 	worker->io.send_client = io_send_client;
 	worker->io.send_from = io_send_from;
 	worker->io.relay_open = io_relay_open;

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/store.h"
 #include "conf.h"
 #include "ctl/command.h"
 #include "dp/report.h"
+#include "events.h"
 #include "net/dtls.h"
 #include "net/listen.h"
 #include "net/stream.h"
@@ -89,6 +91,32 @@ static json_t *net_json(const struct counted *c, unsigned int len)
 	return json_pack("{s:o, s:o, s:o}", "udp", udp, "streams", streams, "dtls", dtls);
 }
 
+/* The user database, or null. */
+static json_t *store_json(struct tp_store *store)
+{
+	struct tp_store_info info = { 0 };
+
+	if (!store)
+		return json_null();
+	tp_store_read(store, &info);
+	return json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "kind", info.kind, "down", info.down,
+			 "error", info.error, "lookups", (json_int_t)info.lookups, "failures", (json_int_t)info.failures,
+			 "refused", (json_int_t)info.refused, "stale", (json_int_t)info.stale,
+			 "found", (json_int_t)info.found, "absent", (json_int_t)info.absent,
+			 "slowest_us", (json_int_t)info.slowest_us);
+}
+
+static json_t *events_json(struct tp_events *events)
+{
+	struct tp_events_info info = { 0 };
+
+	if (!events)
+		return json_null();
+	tp_events_read(events, &info);
+	return json_pack("{s:b, s:I, s:I}", "down", info.down, "sent", (json_int_t)info.sent,
+			 "dropped", (json_int_t)info.dropped);
+}
+
 static void add_reason(void *arg, const struct tp_dp_reason *reason)
 {
 	json_object_set_new(arg, reason->name, json_integer((json_int_t)reason->packets));
@@ -112,9 +140,10 @@ int ctl_stats(struct tp_node *node, json_t *request, json_t **ret, char *err)
 		allocations += c[i].turn.allocations;
 	}
 	tp_dp_report_reasons(node->dp, add_reason, reasons);
-	*ret = json_pack("{s:I, s:{s:o, s:o}, s:o, s:o, s:o}", "allocations", (json_int_t)allocations,
+	*ret = json_pack("{s:I, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o}", "allocations", (json_int_t)allocations,
 			 "relayed", "kernel", traffic_json(&kernel), "user", traffic_json(&user), "reasons", reasons,
-			 "turn", turn_json(c, len), "net", net_json(c, len));
+			 "turn", turn_json(c, len), "net", net_json(c, len), "store", store_json(node->store),
+			 "statsdb", events_json(node->events));
 	free(c);
 	return 0;
 }

@@ -194,6 +194,11 @@ void print_stats(const json_t *r)
 	print_counters("udp", at(at(r, "net"), "udp"));
 	print_counters("tcp and tls", at(at(r, "net"), "streams"));
 	print_counters("dtls", at(at(r, "net"), "dtls"));
+	if (json_is_object(at(r, "store"))) {
+		printf("\nuser database  %s, %s\n", text(at(r, "store"), "kind"),
+		       json_is_true(at(at(r, "store"), "down")) ? text(at(r, "store"), "error") : "answers");
+		print_counters("user database", at(r, "store"));
+	}
 }
 
 static const char *hop_text(const json_t *hop, char buf[64])
