@@ -54,11 +54,15 @@ struct tp_identity {
 };
 
 /*
- * Checks a request. `now_s` is wall-clock time. On TP_AUTH_OK `ret` is filled.
+ * Checks a request. `now_s` is wall-clock time. `session`: whose allocation the request is
+ * about, or NULL; where that was made by a token, requests need not bring the token again
+ * (RFC 7635: only Allocate and Refresh do), but its key id and the integrity of its key.
+ * On TP_AUTH_OK `ret` is filled.
  * `realm` of a challenge is found from ORIGIN (multi-realm) or the default.
  */
 enum tp_auth_result tp_auth_check(const struct tp_auth *auth, const struct tp_stun_msg *msg,
-				  const struct tp_tuple *from, uint64_t now_s, struct tp_identity *ret);
+				  const struct tp_tuple *from, uint64_t now_s, const struct tp_identity *session,
+				  struct tp_identity *ret);
 
 /*
  * Does a user still exist, with the key that its allocation was made with (after a

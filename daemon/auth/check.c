@@ -13,6 +13,7 @@ struct claim {
 	const struct tp_auth *auth;
 	const struct tp_stun_msg *msg;
 	uint64_t now_s;
+	const struct tp_identity *session;	/* of a token, or NULL */
 	const struct tp_realm *realm;	/* NULL: none of ours */
 	size_t realm_index;
 	struct tp_bytes name;		/* USERNAME; `data` NULL: USERHASH */
@@ -264,6 +265,29 @@ static enum tp_auth_result token_check(const struct claim *c, const struct tp_st
 	return token_current(&token, c->now_s, ret) ? TP_AUTH_OK : TP_AUTH_UNAUTHORIZED;
 }
 
+/* A request of a token's session that leaves the token away: the key is known. Its end is that of the token. */
+static bool is_session(const struct claim *c)
+{
+	const struct tp_identity *session = c->session;
+
+	return session && session->max_lifetime_s && c->auth->oauth && c->name.data &&
+	       strlen(session->user) == c->name.size && memcmp(session->user, c->name.data, c->name.size) == 0 &&
+	       strcmp(session->realm, c->realm->name) == 0;
+}
+
+static enum tp_auth_result session_check(const struct claim *c, struct tp_identity *ret)
+{
+	uint64_t end_s = c->session->expires_s;
+
+	if ((end_s && c->now_s >= end_s) || !integrity_good(c->msg, c->session->key, c->session->key_size))
+		return TP_AUTH_UNAUTHORIZED;
+	*ret = *c->session;
+	ret->sha256 = c->negotiated;
+	if (end_s && end_s - c->now_s < UINT32_MAX)
+		ret->max_lifetime_s = (uint32_t)(end_s - c->now_s);
+	return TP_AUTH_OK;
+}
+
 static enum tp_auth_result claim_check(const struct claim *c, struct tp_identity *ret)
 {
 	const struct tp_user *user = NULL;
@@ -280,6 +304,8 @@ static enum tp_auth_result claim_check(const struct claim *c, struct tp_identity
 		return TP_AUTH_STALE_NONCE;
 	if (c->name.data && c->auth->oauth && tp_stun_find(c->msg, TP_STUN_ATTR_ACCESS_TOKEN, &token))
 		return token_check(c, &token, ret);
+	if (is_session(c))
+		return session_check(c, ret);
 	/* Without negotiation a client is taken to mean MD5; where that is off, nobody can be meant. */
 	if (!(c->algorithm & c->auth->algorithms))
 		return TP_AUTH_UNAUTHORIZED;
@@ -296,9 +322,10 @@ static enum tp_auth_result claim_check(const struct claim *c, struct tp_identity
 }
 
 enum tp_auth_result tp_auth_check(const struct tp_auth *auth, const struct tp_stun_msg *msg,
-				  const struct tp_tuple *from, uint64_t now_s, struct tp_identity *ret)
+				  const struct tp_tuple *from, uint64_t now_s, const struct tp_identity *session,
+				  struct tp_identity *ret)
 {
-	struct claim c = { .auth = auth, .msg = msg, .now_s = now_s };
+	struct claim c = { .auth = auth, .msg = msg, .now_s = now_s, .session = session };
 	struct tp_identity identity;
 	enum tp_auth_result result;
 	const char *realm = tp_users_realm(auth->users, 0)->name;

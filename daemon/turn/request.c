@@ -141,12 +141,27 @@ uint32_t tp_request_lifetime(const struct tp_request *req, bool *ret_bad)
 	return wanted < max ? wanted : max;
 }
 
+static enum tp_auth_result request_check(const struct tp_request *req, struct tp_identity *identity)
+{
+	const struct tp_allocation *a = req->allocation;
+	bool by_token = a && a->max_lifetime_s;
+	enum tp_auth_result result;
+	struct tp_identity session;
+
+	if (by_token)
+		tp_allocation_identity(a, &session);
+	result = tp_auth_check(req->turn->auth, req->msg, &req->from->tuple, req->now->wall_s,
+			       by_token ? &session : NULL, identity);
+	explicit_bzero(&session, sizeof(session));
+	return result;
+}
+
 /* Answers for the request where it is not authenticated; true where it is. */
 bool tp_request_authenticate(struct tp_request *req, struct tp_identity *identity)
 {
 	struct tp_turn_counters *counters = &req->turn->counters;
 
-	switch (tp_auth_check(req->turn->auth, req->msg, &req->from->tuple, req->now->wall_s, identity)) {
+	switch (request_check(req, identity)) {
 	case TP_AUTH_OK:
 		req->identity = identity;
 		return true;

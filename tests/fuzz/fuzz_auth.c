@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (repaired < 0 || tp_stun_parse(buf, (size_t)repaired, &msg) < 0)
 			return 0;
 	}
-	if (tp_auth_check(auth_get(), &msg, &from, NOW_S, &identity) != TP_AUTH_OK)
+	if (tp_auth_check(auth_get(), &msg, &from, NOW_S, NULL, &identity) != TP_AUTH_OK)
 		return 0;
 	must(strlen(identity.user) < TP_AUTH_NAME_SIZE && strlen(identity.realm) < TP_AUTH_REALM_SIZE);
 	must(identity.account_offset + identity.account_size <= strlen(identity.user) && identity.key_size >= 16);

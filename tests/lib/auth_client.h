@@ -191,7 +191,7 @@ __attribute__((unused)) static enum tp_auth_result client_try(struct client *c, 
 	struct tp_identity identity;
 
 	client_answer(c);
-	return tp_auth_check(auth, &c->msg, &c->from, now_s, ret ? ret : &identity);
+	return tp_auth_check(auth, &c->msg, &c->from, now_s, NULL, ret ? ret : &identity);
 }
 
 #endif

@@ -147,7 +147,7 @@ static void test_truncated(void)
 	c.buf[at + 3] = 28;
 	c.buf[3] = (uint8_t)(c.buf[3] - 4);
 	check(!tp_stun_parse(c.buf, c.msg.size - 4, &c.msg), "a message with MESSAGE-INTEGRITY-SHA256 of 28 bytes parses");
-	check_eq(tp_auth_check(auth, &c.msg, &c.from, NOW_S, &identity), TP_AUTH_UNAUTHORIZED,
+	check_eq(tp_auth_check(auth, &c.msg, &c.from, NOW_S, NULL, &identity), TP_AUTH_UNAUTHORIZED,
 		 "RFC 8489 14.6: truncated MESSAGE-INTEGRITY-SHA256 is unauthenticated");
 	tp_auth_free(auth);
 }

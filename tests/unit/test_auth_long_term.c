@@ -21,7 +21,7 @@ static void test_challenge(const struct tp_auth *auth)
 	struct tp_identity identity;
 	static const uint8_t list[] = { 0, 2, 0, 0, 0, 1, 0, 0 };
 
-	check_eq(tp_auth_check(auth, &c.msg, &c.from, NOW_S, &identity), TP_AUTH_CHALLENGE,
+	check_eq(tp_auth_check(auth, &c.msg, &c.from, NOW_S, NULL, &identity), TP_AUTH_CHALLENGE,
 		 "RFC 8489 9.2.4: a request without integrity is challenged");
 	check(c.realm_size == 11 && memcmp(c.realm, "example.org", 11) == 0,
 	      "RFC 8489 9.2.4: the challenge has the REALM");

@@ -243,13 +243,13 @@ static void test_uclient(void)
 	auth = auth_new(&at);
 	for (size_t i = 0; i < 3; i++)
 		check(!tp_stun_parse(cases[i].data, cases[i].size, &msg) &&
-		      tp_auth_check(auth, &msg, &from, UCLIENT_S, &identity) == TP_AUTH_STALE_NONCE,
+		      tp_auth_check(auth, &msg, &from, UCLIENT_S, NULL, &identity) == TP_AUTH_STALE_NONCE,
 		      "turnutils_uclient -J, key '%s': the token is good, the foreign nonce stale", cases[i].name);
 	tp_auth_free(auth);
 	at.server_name = "turn.example.com";
 	auth = auth_new(&at);
 	check(!tp_stun_parse(cases[0].data, cases[0].size, &msg) &&
-	      tp_auth_check(auth, &msg, &from, UCLIENT_S, &identity) == TP_AUTH_UNAUTHORIZED,
+	      tp_auth_check(auth, &msg, &from, UCLIENT_S, NULL, &identity) == TP_AUTH_UNAUTHORIZED,
 	      "turnutils_uclient -J: at another server the token is refused");
 	tp_auth_free(auth);
 }

@@ -30,11 +30,11 @@ static void begin(void)
 		abort();
 }
 
-/* Finishes a request with a token in place of the password, and sends it. */
+/* Finishes a request with a token in place of the password, and sends it; NULL: with what comes of the token alone. */
 static int send_token(struct message *m, const char *kid, const char *token)
 {
 	uint8_t bytes[128];
-	int size = tp_base64_decode(token, strlen(token), bytes, sizeof(bytes));
+	int size = token ? tp_base64_decode(token, strlen(token), bytes, sizeof(bytes)) : 0;
 
 	if (size < 0)
 		abort();
@@ -42,7 +42,8 @@ static int send_token(struct message *m, const char *kid, const char *token)
 	tp_stun_put(&m->w, TP_STUN_ATTR_USERNAME, kid, strlen(kid));
 	tp_stun_put(&m->w, TP_STUN_ATTR_REALM, c.realm, strlen(c.realm));
 	tp_stun_put(&m->w, TP_STUN_ATTR_NONCE, c.nonce, c.nonce_size);
-	tp_stun_put(&m->w, TP_STUN_ATTR_ACCESS_TOKEN, bytes, (size_t)size);
+	if (token)
+		tp_stun_put(&m->w, TP_STUN_ATTR_ACCESS_TOKEN, bytes, (size_t)size);
 	tp_stun_put_integrity(&m->w, mac_key, strlen(mac_key));
 	return message_send(m);
 }
@@ -79,6 +80,49 @@ static void test_lifetime(void)
 	check_eq(bench_stop(&b), 0, "lifetime: nothing is left behind");
 }
 
+static int permit_with(const char *kid)
+{
+	struct message m;
+
+	request(&m, &c, TP_STUN_CREATE_PERMISSION);
+	put_peer(&m, "203.0.113.5:9");
+	return send_token(&m, kid, NULL);
+}
+
+static void test_without(void)
+{
+	struct tp_conf changed;
+	struct message m;
+
+	begin();
+	allocate_begin(&m, &c);
+	check_eq(send_token(&m, "north", NULL), 401, "RFC 7635: without an allocation there is no request without a token");
+	check(allocate_north() == 0, "an allocation with a token");
+	check(permit_with("north") == 0 && tp_stun_check_integrity(&c.reply, mac_key, strlen(mac_key)),
+	      "RFC 7635: requests after it come without the token");
+	check_eq(permit_with("south"), 401, "under its key id only");
+	check(refresh_with("south", token_a128) == 0 && permit_with("south") == 0 && permit_with("north") == 401,
+	      "which is that of the last token");
+	bench_advance(&b, 3000 * BENCH_S);
+	client_challenge(&c);
+	check_eq(refresh_with("south", token_a128), 0, "it is refreshed for what is left");
+	bench_advance(&b, 604 * BENCH_S);
+	client_challenge(&c);
+	check_eq(permit_with("south"), 0, "to the last second of the token");
+	bench_advance(&b, BENCH_S);
+	check_eq(permit_with("south"), 401, "and not after it");
+	check_eq(bench_stop(&b), 0, "session: nothing is left behind");
+
+	begin();
+	check(allocate_north() == 0, "another");
+	changed = b.conf;
+	changed.oauth = false;
+	changed.stale_nonce_s = 0;
+	bench_reload(&b, &changed);
+	check_eq(permit_with("north"), 401, "without oauth there is no token and nothing that comes of one");
+	check_eq(bench_stop(&b), 0, "without: nothing is left behind");
+}
+
 static void test_renewed(void)
 {
 	struct tp_conf changed;
@@ -106,6 +150,7 @@ static void test_renewed(void)
 int main(void)
 {
 	test_lifetime();
+	test_without();
 	test_renewed();
 	return done();
 }
