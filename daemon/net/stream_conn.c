@@ -431,10 +431,14 @@ void stream_on_event(struct tp_watch *watch, uint32_t events)
 		return;
 	}
 	if (events & EPOLLOUT) {
+		/* Input may wait in the TLS layer for that write: epoll does not know of it. */
+		s->more |= s->want_write && s->state == STREAM_OPEN;
 		s->want_write = false;
 		stream_write_out(s);
 		if (!s->doomed)
 			check_resume(s);
+		if (!s->doomed && s->more && !s->paused)
+			read_messages(s);
 	}
 	if (!s->doomed && (events & EPOLLIN || s->state == STREAM_HANDSHAKE))
 		step(s, events);
