@@ -80,7 +80,11 @@ static void stream_input(void *arg, const struct tp_path *from, const void *data
 
 static void stream_closed(void *arg, const struct tp_path *path)
 {
-	tp_worker_conn_closed(arg, path);
+	struct tp_worker *worker = arg;
+
+	/* Engines end before the last bytes are flushed. */
+	if (!worker->all->ending)
+		tp_worker_conn_closed(worker, path);
 }
 
 static void spliced_end(void *arg, const void *tag, uint64_t up, uint64_t down)

@@ -42,7 +42,7 @@ static struct tp_tcp_relays *relays_of(void *arg, unsigned int index)
 {
 	struct tp_worker *worker = arg;
 
-	return index < worker->all->len ? worker->all->items[index].tcp_relays : NULL;
+	return index < worker->all->len && !worker->all->ending ? worker->all->items[index].tcp_relays : NULL;
 }
 
 static void on_connected(void *arg, struct tp_tcp_link *link, int err)

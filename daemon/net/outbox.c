@@ -7,7 +7,7 @@
 #include "net/framing.h"
 #include "net/outbox.h"
 
-/* One TLS record's payload fills a chunk, and a chunk with its header two pages less malloc's own. */
+/* What one TLS record can carry, less what the chunk's and malloc's own headers need of four pages. */
 #define CHUNK_SIZE (16384 - 64)
 
 struct tp_outbox_chunk {
@@ -38,39 +38,43 @@ void tp_outbox_fini(struct tp_outbox *o)
 	o->size = 0;
 }
 
-/* Appends empty chunks until `size` bytes fit; takes them back if memory runs out. */
+static void chunks_free(struct tp_outbox_chunk *chunk)
+{
+	while (chunk) {
+		struct tp_outbox_chunk *next = chunk->next;
+
+		free(chunk);
+		chunk = next;
+	}
+}
+
+/*
+ * Makes the tail a chunk where a frame of that size fits whole; one that fits no
+ * chunk gets as many new ones as it fills. -ENOMEM and nothing changed.
+ */
 static int reserve(struct tp_outbox *o, size_t size)
 {
 	struct tp_outbox_chunk *first = NULL, **link = &first;
-	size_t room = o->tail ? CHUNK_SIZE - o->tail->end : 0;
 
-	while (room < size) {
+	if (o->tail && CHUNK_SIZE - o->tail->end >= size)
+		return 0;
+	for (size_t room = 0; room < size; room += CHUNK_SIZE) {
 		struct tp_outbox_chunk *chunk = malloc(sizeof(*chunk));
 
 		if (!chunk) {
-			while (first) {
-				struct tp_outbox_chunk *next = first->next;
-
-				free(first);
-				first = next;
-			}
+			chunks_free(first);
 			return -ENOMEM;
 		}
 		chunk->next = NULL;
 		chunk->first = chunk->end = 0;
 		*link = chunk;
 		link = &chunk->next;
-		room += CHUNK_SIZE;
 	}
-	if (!first)
-		return 0;
 	if (o->tail)
 		o->tail->next = first;
 	else
 		o->head = first;
-	/* `tail` stays the chunk that is being filled; append() moves on along `next`. */
-	if (!o->tail)
-		o->tail = first;
+	o->tail = first;
 	return 0;
 }
 
@@ -128,9 +132,26 @@ size_t tp_outbox_peek(const struct tp_outbox *o, struct iovec *ret_iov, size_t m
 	return len;
 }
 
+bool tp_outbox_peek_frame(struct tp_outbox *o, struct iovec *ret)
+{
+	struct tp_frame frame;
+
+	if (!tp_outbox_peek(o, ret, 1))
+		return false;
+	/* A frame starts where it is whole or fills its chunk: its header is there. */
+	if (!o->frame_left) {
+		tp_frame_next(ret->iov_base, ret->iov_len, &frame);
+		o->frame_left = frame.span ? frame.span : ret->iov_len;
+	}
+	if (ret->iov_len > o->frame_left)
+		ret->iov_len = o->frame_left;
+	return true;
+}
+
 void tp_outbox_consume(struct tp_outbox *o, size_t size)
 {
 	o->size -= size;
+	o->frame_left -= o->frame_left < size ? o->frame_left : size;
 	while (size) {
 		struct tp_outbox_chunk *chunk = o->head;
 		size_t n = chunk->end - chunk->first;

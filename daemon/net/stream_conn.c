@@ -74,16 +74,18 @@ ssize_t stream_write(struct tp_stream *s, const void *data, size_t size)
 	return n;
 }
 
-/* One system call for all that waits, or one TLS record per piece. */
+/* One system call for all that waits, or one TLS record per message. */
 static ssize_t write_some(struct tp_stream *s)
 {
 	struct iovec iov[WRITE_VECTORS];
 	struct msghdr msg = { .msg_iov = iov };
 	ssize_t n;
 
-	msg.msg_iovlen = tp_outbox_peek(&s->out, iov, s->ssl ? 1 : WRITE_VECTORS);
-	if (s->ssl)
+	if (s->ssl) {
+		tp_outbox_peek_frame(&s->out, iov);
 		return stream_write(s, iov[0].iov_base, iov[0].iov_len);
+	}
+	msg.msg_iovlen = tp_outbox_peek(&s->out, iov, WRITE_VECTORS);
 	n = sendmsg(s->watch.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;

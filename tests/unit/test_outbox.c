@@ -115,11 +115,55 @@ static void test_oversize(void)
 	tp_outbox_fini(&o);
 }
 
+/* Frame by frame, across chunk borders, and one larger than a chunk in pieces. */
+static void test_frames(void)
+{
+	static uint8_t frame[40000];
+	struct tp_outbox o;
+	struct iovec iov;
+	size_t pieces = 0, total = 0;
+	bool good = true;
+
+	tp_outbox_init(&o, 200000, 0);
+	frame[0] = 0x40;
+	for (unsigned int i = 0; i < 100; i++) {
+		size_t size = 4 + i * 13 % 1400;
+
+		frame[2] = (uint8_t)((size - 4) >> 8);
+		frame[3] = (uint8_t)(size - 4);
+		good &= !tp_outbox_put(&o, true, frame, size);
+	}
+	for (unsigned int i = 0; i < 100; i++) {
+		size_t span = (4 + i * 13 % 1400 + 3) / 4 * 4;
+
+		good &= tp_outbox_peek_frame(&o, &iov) && iov.iov_len == span;
+		/* As a partial write leaves it. */
+		if (span > 8) {
+			tp_outbox_consume(&o, 5);
+			good &= tp_outbox_peek_frame(&o, &iov) && iov.iov_len == span - 5;
+		}
+		tp_outbox_consume(&o, iov.iov_len);
+	}
+	check(good && !o.size && !o.head, "a hundred frames come out one by one, each whole");
+	frame[2] = (uint8_t)((sizeof(frame) - 4) >> 8);
+	frame[3] = (uint8_t)(sizeof(frame) - 4);
+	tp_outbox_put(&o, true, frame, sizeof(frame));
+	while (tp_outbox_peek_frame(&o, &iov)) {
+		pieces++;
+		total += iov.iov_len;
+		tp_outbox_consume(&o, iov.iov_len);
+	}
+	check(pieces == 3 && total == sizeof(frame), "one of 40,000 bytes in three pieces");
+	tp_outbox_fini(&o);
+	check(!tp_outbox_peek_frame(&o, &iov), "nothing is no frame");
+}
+
 int main(void)
 {
 	test_order();
 	test_bytes();
 	test_policy();
 	test_oversize();
+	test_frames();
 	return done();
 }
