@@ -32,6 +32,7 @@ struct tp_events {
 	struct tp_redis_conninfo info;
 	redisContext *conn;		/* the thread's */
 	pthread_t thread;
+	bool running;
 	pthread_mutex_t lock;		/* of all below */
 	pthread_cond_t work;
 	struct message *first, **last;
@@ -270,7 +271,7 @@ static void *run(void *arg)
 
 /* --- life --- */
 
-static int start_thread(struct tp_events *events)
+int tp_events_start(struct tp_events *events)
 {
 	sigset_t all, before;
 	int err;
@@ -279,6 +280,7 @@ static int start_thread(struct tp_events *events)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	err = pthread_create(&events->thread, NULL, run, events);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	events->running = !err;
 	return -err;
 }
 
@@ -291,19 +293,15 @@ struct tp_events *tp_events_new(const struct tp_conf *conf, char *err, size_t er
 	if (!conf->redis_statsdb)
 		return NULL;
 	events = calloc(1, sizeof(*events));
-	if (!events || tp_redis_conninfo_parse(conf->redis_statsdb, &events->info, why, sizeof(why)))
-		goto fail;
+	if (!events || tp_redis_conninfo_parse(conf->redis_statsdb, &events->info, why, sizeof(why))) {
+		free(events);
+		snprintf(err, err_size, "redis-statsdb: %s", why);
+		return NULL;
+	}
 	events->last = &events->first;
 	pthread_mutex_init(&events->lock, NULL);
 	pthread_cond_init(&events->work, NULL);
-	if (start_thread(events) == 0)
-		return events;
-	snprintf(why, sizeof(why), "no thread");
-	tp_redis_conninfo_fini(&events->info);
-fail:
-	free(events);
-	snprintf(err, err_size, "redis-statsdb: %s", why);
-	return NULL;
+	return events;
 }
 
 void tp_events_free(struct tp_events *events)
@@ -314,7 +312,8 @@ void tp_events_free(struct tp_events *events)
 	events->stop = true;
 	pthread_cond_signal(&events->work);
 	pthread_mutex_unlock(&events->lock);
-	pthread_join(events->thread, NULL);
+	if (events->running)
+		pthread_join(events->thread, NULL);
 	free_messages(events->first);
 	redisFree(events->conn);
 	tp_redis_conninfo_fini(&events->info);

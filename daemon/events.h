@@ -24,6 +24,7 @@ struct tp_events;
 
 /* NULL with an empty `err`: the configuration has no redis-statsdb. */
 struct tp_events *tp_events_new(const struct tp_conf *conf, char *err, size_t err_size);
+int tp_events_start(struct tp_events *events);	/* the thread, with the privileges of now. 0 or a negative errno */
 void tp_events_free(struct tp_events *events);	/* sends what is waiting if Redis takes it at once; NULL is fine */
 
 /* Any thread. */

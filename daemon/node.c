@@ -235,6 +235,14 @@ static int open_workers(struct tp_node *node, const struct tp_conf *conf)
 	return err;
 }
 
+/* After the privileges are dropped, which an earlier thread would keep. */
+static int start_stores(struct tp_node *node)
+{
+	int err = node->store ? tp_store_start(node->store) : 0;
+
+	return err || !node->events ? err : tp_events_start(node->events);
+}
+
 int tp_node_init(struct tp_node *node, struct tp_conf *conf)
 {
 	char text[512] = "";
@@ -276,10 +284,11 @@ int tp_node_init(struct tp_node *node, struct tp_conf *conf)
 int tp_node_run(struct tp_node *node)
 {
 	const struct tp_conf *conf = tp_runtime_current()->conf;
-	int err = tp_workers_start(node->workers);
+	int err = start_stores(node);
 
+	err = err ? err : tp_workers_start(node->workers);
 	if (err) {
-		tp_error("cannot start the worker threads: %s", strerror(-err));
+		tp_error("cannot start the threads: %s", strerror(-err));
 		return 1;
 	}
 	node->draining = conf->drain_at_start;

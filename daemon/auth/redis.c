@@ -148,6 +148,8 @@ struct redisContext *tp_redis_connect(const struct tp_redis_conninfo *info, char
 		redisFree(c);
 		return NULL;
 	}
-	redisEnableKeepAlive(c);
+	/* Not where it would be an error of the connection. */
+	if (!info->path)
+		redisEnableKeepAlive(c);
 	return c;
 }

@@ -28,6 +28,7 @@ struct subscriber {
 struct tp_store {
 	struct store_backend *backend;	/* the thread's */
 	pthread_t thread;
+	bool running;
 	uint64_t fresh_ns, keep_ns, absent_ns;
 	struct subscriber *subscriber;
 	size_t subscribers_len;
@@ -247,7 +248,7 @@ int tp_store_subscribe(struct tp_store *store, tp_store_notify_fn fn, void *arg)
 }
 
 /* Signals are the control thread's. */
-static int start_thread(struct tp_store *store)
+int tp_store_start(struct tp_store *store)
 {
 	sigset_t all, before;
 	int err;
@@ -256,6 +257,7 @@ static int start_thread(struct tp_store *store)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	err = pthread_create(&store->thread, NULL, run, store);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	store->running = !err;
 	return -err;
 }
 
@@ -273,10 +275,8 @@ struct tp_store *tp_store_with(struct store_backend *backend, const struct tp_co
 	CDS_INIT_LIST_HEAD(&store->queue);
 	pthread_mutex_init(&store->lock, NULL);
 	pthread_cond_init(&store->work, NULL);
-	if (store_cache_init(&store->cache) || start_thread(store))
-		goto err_cache;
-	return store;
-err_cache:
+	if (store_cache_init(&store->cache) == 0)
+		return store;
 	store_cache_fini(&store->cache);
 	free(store);
 err_backend:
@@ -302,21 +302,19 @@ struct tp_store *tp_store_new(const struct tp_conf *conf, char *err, size_t err_
 		return NULL;
 	store = tp_store_with(backend, conf);
 	if (!store)
-		snprintf(err, err_size, "user store: no memory or no thread");
+		snprintf(err, err_size, "user store: out of memory");
 	return store;
 }
 
 void tp_store_stop(struct tp_store *store)
 {
-	bool stopped;
-
 	pthread_mutex_lock(&store->lock);
-	stopped = store->stop;
 	store->stop = true;
 	pthread_cond_signal(&store->work);
 	pthread_mutex_unlock(&store->lock);
-	if (!stopped)
+	if (store->running)
 		pthread_join(store->thread, NULL);
+	store->running = false;
 }
 
 void tp_store_free(struct tp_store *store)

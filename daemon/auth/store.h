@@ -2,8 +2,8 @@
 /*
  * Users in a database: SQLite, PostgreSQL or Redis with coturn's own tables and key
  * names. Looking up never waits: what is not known is asked for by the store's own
- * thread, and who asked is told when there is an answer. One store per process; every
- * function but new, subscribe and free may be called from any thread.
+ * thread, and who asked is told when there is an answer. One store per process; get and
+ * read may be called from any thread.
  *
  *   found      is an answer for store-fresh seconds (60), and while the store is down, or takes
  *              more than half a second, for store-keep (3600)
@@ -41,8 +41,10 @@ enum tp_store_result {
 	TP_STORE_DOWN,
 };
 
-/* What the configuration names. NULL with an empty `err`: it names none; else what is wrong. Starts the thread. */
+/* What the configuration names. NULL with an empty `err`: it names none; else what is wrong. */
 struct tp_store *tp_store_new(const struct tp_conf *conf, char *err, size_t err_size);
+/* The thread, with the privileges that the caller has now. Questions may be waiting already. 0 or a negative errno. */
+int tp_store_start(struct tp_store *store);
 /* Ends the thread: nobody is told any more. Waits for a question that is under way: some seconds at most. */
 void tp_store_stop(struct tp_store *store);
 void tp_store_free(struct tp_store *store);	/* stops it where that was not done; NULL is fine */

@@ -49,7 +49,7 @@ struct store_backend *store_sqlite_new(const char *path, char *err, size_t err_s
 struct store_backend *store_pgsql_new(const char *conninfo, char *err, size_t err_size);
 struct store_backend *store_redis_new(const char *conninfo, char *err, size_t err_size);
 
-/* With a backend of the caller's own, for tests. Takes it over. */
+/* With a backend of the caller's own, which it takes over. */
 struct tp_store *tp_store_with(struct store_backend *backend, const struct tp_conf *conf);
 
 /* SQL with its parameters $1, $2 in this order, for SQLite and PostgreSQL; returns how many parameters. */

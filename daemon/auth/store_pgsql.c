@@ -98,6 +98,16 @@ static int wait_result(struct pgsql_store *s)
 	return 0;
 }
 
+/* coturn's hmackey is char(128), which comes filled up with blanks. */
+static size_t text_size(const char *text, enum tp_store_kind kind)
+{
+	size_t size = strlen(text);
+
+	while (kind == TP_STORE_USER && size && text[size - 1] == ' ')
+		size--;
+	return size;
+}
+
 static void add_rows(const PGresult *result, enum tp_store_kind kind, struct store_rows *rows)
 {
 	for (int i = 0; i < PQntuples(result) && rows->len < STORE_ROWS_MAX; i++) {
@@ -107,7 +117,7 @@ static void add_rows(const PGresult *result, enum tp_store_kind kind, struct sto
 			store_rows_add_oauth(rows, text, PQgetvalue(result, i, 1), PQgetvalue(result, i, 2),
 					     PQgetvalue(result, i, 3), PQgetvalue(result, i, 4));
 		else if (!PQgetisnull(result, i, 0))
-			store_rows_add(rows, text, strlen(text));
+			store_rows_add(rows, text, text_size(text, kind));
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -103,6 +104,8 @@ static struct tp_store *store_begin(void (*answer)(const struct store_query *que
 	told = 0;
 	store = tp_store_with(&fake.base, &settings);
 	tp_store_subscribe(store, on_answer, NULL);
+	if (tp_store_start(store))
+		abort();
 	return store;
 }
 

@@ -194,6 +194,7 @@ static void test_sqlite(void)
 	if (!check(store != NULL, "a store of SQLite"))
 		return;
 	tp_store_subscribe(store, on_answer, NULL);
+	tp_store_start(store);
 	check(get_wait(store, TP_STORE_USER, "north.gov", "ninefingers", 0, text) == TP_STORE_FOUND &&
 	      !strcmp(text, "bc807ee29df3c9ffa736523fb2c4e8ee"), "coturn's user");
 	check_eq(get_wait(store, TP_STORE_USER, "north.gov", "x' OR '1'='1", 0, text), TP_STORE_ABSENT,
@@ -208,6 +209,7 @@ static void test_sqlite(void)
 
 	store = tp_store_new(&conf, err, sizeof(err));
 	tp_store_subscribe(store, on_answer, NULL);
+	tp_store_start(store);
 	check_eq(get_wait(store, TP_STORE_USER, "r", "u", 0, text), TP_STORE_DOWN, "a file that is not there is a store down");
 	tp_store_read(store, &info);
 	check(strstr(info.error, "unable to open database file") != NULL, "and says why");

@@ -11,6 +11,7 @@
 
 #include "ctl/credentials.h"
 #include "tool.h"
+#include "user.h"
 
 #define SOCKET_DEFAULT "/run/turnpike/control.sock"
 
@@ -281,6 +282,11 @@ static int run_top(const struct tool *tool, const struct command *command, int a
 	return status;
 }
 
+static int run_user(const struct tool *tool, const struct command *command, int argc, char **argv)
+{
+	return tool_user(tool, argc, argv);
+}
+
 static const struct command commands[] = {
 	{ "status", "", "what the daemon is, and its data path on each device",
 	  "Process, addresses, worker threads, and for each device the hook of its data path and why this one.", run_status },
@@ -304,6 +310,7 @@ static const struct command commands[] = {
 	  "time-limited credentials and an iceServers entry",
 	  "They are made from the daemon's static-auth-secret and are good for a day, or --ttl seconds. --host is\n"
 	  "what clients reach the relay by. With --secret no daemon is needed.", run_credentials },
+	{ "user", USER_ARGUMENTS, "the users and secrets of an SQLite userdb", USER_HELP, run_user },
 };
 
 static void print_help(FILE *out)

@@ -1,0 +1,216 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout: 300
+# Users in coturn's databases: SQLite made by turnpikectl and by coturn's turnadmin, Redis and PostgreSQL under
+# coturn's names. A store that is killed under load costs no call and no user seen before; allocations are told to
+# Redis as coturn does. The servers run as processes of this suite, in the relay's namespace or on a UNIX socket.
+# shellcheck source=tests/lib/netns.sh
+. "$(dirname "$0")/../lib/netns.sh"
+
+REDIS_PORT=6399
+PG_BIN=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2> /dev/null | sort -V | tail -n 1)
+DB=$WORK # set once ns_begin has made it
+
+# The MD5 key of user, realm, password, as every store holds it.
+key_of() { printf '%s:%s:%s' "$1" "$REALM" "$2" | md5sum | cut -d' ' -f1; }
+
+# Users come from the store alone.
+relay_conf() {
+	relay_conf_common | grep -v -e '^user=' -e '^static-auth-secret='
+	cat <<-CONF
+		listening-ip=$SERVER4
+		relay-ip=$RELAY4
+		datapath=user
+		store-fresh=1
+		store-absent=1
+	CONF
+}
+
+# call USER PASSWORD: 20 packets to the peer and back, none lost.
+call() {
+	uclient -u "$1" -w "$2" -e "$PEER4" -n 20 -m 1 -c "$SERVER4"
+	[ "${UC_LOST:-}" = 0 ] && [ "${UC_RECV:-0}" -ge 20 ]
+}
+
+refused() { ! call "$1" "$2"; }
+
+secret_call() {
+	local name password
+	name=$(($(date +%s) + 600)):carol
+	password=$(printf %s "$name" | openssl dgst -sha1 -hmac "$1" -binary | base64)
+	call "$name" "$password"
+}
+
+store() { stats "d['store']['$1']"; }
+store_is() { [ "$(store "$1")" = "$2" ]; }
+store_says_down() { store_is down True; }
+store_says_up() { store_is down False; }
+
+# --- SQLite ---
+
+users() { turnpikectl user "$@" --db "$DB/users.sqlite"; }
+
+sqlite_made() {
+	users add bob --realm "$REALM" --password hunter2 &&
+		echo pass3 | users add dave --realm "$REALM" &&
+		users secret add s3cret --realm "$REALM"
+}
+
+sqlite_suite() {
+	ok "turnpikectl user makes a database, with a user and a secret" sqlite_made || return
+	is "it lists them" "$(users list | tail -n +2 | tr -s ' ' | paste -sd,)" "$REALM bob,$REALM dave"
+	ok "sqlite: turnpiked starts" relay_start --userdb="$DB/users.sqlite" || return
+	ok "sqlite: a user relays" call bob hunter2
+	ok "sqlite: one whose password came by standard input" call dave pass3
+	ok "sqlite: a secret of the database" secret_call s3cret
+	ok "sqlite: a wrong password is refused" refused bob wrong
+	ok "sqlite: a name that is not there is refused" refused nobody hunter2
+	ok "a password is changed while the relay runs" users password bob --realm "$REALM" --password other
+	ok "sqlite: the new one is good" wait_for 10 call bob other
+	ok "sqlite: the old one is not" refused bob hunter2
+	if command -v turnadmin > /dev/null; then
+		ok "coturn's turnadmin adds a user to the same file" \
+			turnadmin -a -b "$DB/users.sqlite" -u erin -r "$REALM" -p pw5
+		ok "sqlite: who relays" call erin pw5
+	fi
+	ok "turnpiked ends" relay_stop
+}
+
+# --- Redis ---
+
+redis() { redis-cli -s "$DB/redis.sock" "$@"; }
+
+redis_start() {
+	child_in srv redis-server --port $REDIS_PORT --bind 127.0.0.1 --unixsocket "$DB/redis.sock" --dir "$DB" \
+		--save "" --appendonly no > "$DB/redis.log" 2>&1
+	REDIS_PID=$CHILD
+	wait_for 20 redis ping
+}
+
+redis_fill() {
+	redis -n 2 set "turn/realm/$REALM/user/frank/key" "$(key_of frank pw6)" &&
+		redis -n 2 set "turn/realm/$REALM/user/grace/key" "$(key_of grace pw7)" &&
+		redis -n 2 sadd "turn/realm/$REALM/secret" s3cret
+}
+
+told() { grep -qE "$1" "$DB/events.log"; }
+
+redis_events() {
+	local status="turn/realm/$REALM/user/frank/allocation/[0-9]+"
+	ok "statsdb: a new allocation is told" \
+		wait_for 10 told "^new lifetime=[0-9]+, type=UDP, local=$SERVER4:3478, remote=.*, ssl=NONE, cipher=NONE"
+	ok "statsdb: under coturn's key" told "^$status/status"
+	ok "statsdb: its end" wait_for 20 told '^deleted$'
+	ok "statsdb: and its traffic" wait_for 10 told "^$status/total_traffic/peer"
+	ok "statsdb: in coturn's words" told '^rcvp=[1-9][0-9]*, rcvb=[0-9]+, sentp=[1-9][0-9]*, sentb=[0-9]+$'
+}
+
+# A long call while the store is killed and comes back.
+call_over_outage() {
+	uclient -u frank -w pw6 -e "$PEER4" -n 400 -m 1 -c -z 20 "$SERVER4" > "$DB/long.out"
+	echo "$UC_SENT $UC_LOST" > "$DB/long.count"
+}
+
+outage() {
+	local long
+	call_over_outage &
+	long=$!
+	wait_for 20 test "$(stats 'd["allocations"]')" != 0
+	"$1"
+	ok "$2: a user seen before logs in while it is down" call frank pw6
+	ok "$2: the relay says that it is down" wait_for 10 store_says_down
+	ok "$2: and answered from memory" test "$(store stale)" -ge 1
+	ok "$2: a user that was never seen is refused" refused grace pw7
+	wait "$long"
+	is "$2: the call over the outage lost nothing" "$(cut -d' ' -f2 < "$DB/long.count")" 0
+	at_least "$2: of so many packets" "$(cut -d' ' -f1 < "$DB/long.count")" 400
+}
+
+redis_kill() { kill -KILL "$REDIS_PID" && wait_for 10 not_running "$REDIS_PID"; }
+
+redis_suite() {
+	command -v redis-server > /dev/null || { skip "Redis" "there is no redis-server"; return; }
+	ok "redis-server starts" redis_start || return
+	ok "coturn's keys are set" redis_fill
+	child_in srv redis-cli -p $REDIS_PORT psubscribe 'turn/*' > "$DB/events.log" 2>&1
+	wait_for 10 told psubscribe
+	ok "redis: turnpiked starts" relay_start --redis-userdb="ip=127.0.0.1 port=$REDIS_PORT dbname=2 connect_timeout=30" \
+		--redis-statsdb="path=$DB/redis.sock dbname=0" || return
+	ok "redis: a user relays" call frank pw6
+	redis_events
+	ok "redis: a secret of the store" secret_call s3cret
+	ok "redis: a wrong password is refused" refused frank wrong
+	outage redis_kill redis
+	ok "redis-server starts again" redis_start
+	ok "coturn's keys are set again" redis_fill
+	ok "redis: the user that was refused relays now" wait_for 20 call grace pw7
+	ok "redis: the relay says that it answers" store_says_up
+	ok "turnpiked ends" relay_stop
+	end_child "$REDIS_PID"
+}
+
+# --- PostgreSQL ---
+
+as_postgres() { setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }
+pg_psql() { as_postgres psql -qAt -h "$DB/pg" -U postgres "$@"; }
+
+pg_init() {
+	mkdir "$DB/pg" && chown postgres: "$DB/pg" && chmod 755 "$DB" "$DB/pg" &&
+		as_postgres "$PG_BIN/initdb" -D "$DB/pg/data" -A trust -U postgres --no-sync
+}
+
+pg_start() {
+	child_in srv setpriv --reuid=postgres --regid=postgres --clear-groups "$PG_BIN/postgres" -D "$DB/pg/data" \
+		-k "$DB/pg" -c listen_addresses= -c fsync=off > "$DB/pg.log" 2>&1
+	PG_PID=$CHILD
+	wait_for 30 pg_psql -c 'SELECT 1'
+}
+
+# coturn's schema, from its package where it is installed.
+pg_fill() {
+	local schema=/usr/share/coturn/schema.sql
+	[ -r $schema ] || {
+		schema=$DB/schema.sql
+		cat > "$schema" <<-SQL
+			CREATE TABLE turnusers_lt (realm varchar(127) DEFAULT '', name varchar(512), hmackey char(128),
+				PRIMARY KEY (realm, name));
+			CREATE TABLE turn_secret (realm varchar(127) DEFAULT '', value varchar(256), PRIMARY KEY (realm, value));
+		SQL
+	}
+	pg_psql < "$schema" > "$DB/schema.out" 2>&1 && pg_psql <<-SQL
+		INSERT INTO turnusers_lt (realm, name, hmackey) VALUES ('$REALM', 'frank', '$(key_of frank pw6)'),
+			('$REALM', 'grace', '$(key_of grace pw7)');
+		INSERT INTO turn_secret (realm, value) VALUES ('$REALM', 's3cret');
+	SQL
+}
+
+# The whole server: killing one of its processes would only make it start again.
+pg_kill() { kill -QUIT "$PG_PID" && wait_for 20 not_running "$PG_PID"; }
+
+pg_suite() {
+	if [ -z "$PG_BIN" ] || ! id postgres > /dev/null 2>&1; then
+		skip "PostgreSQL" "there is no postgres"
+		return
+	fi
+	ok "a PostgreSQL cluster is made" pg_init || return
+	ok "postgres starts" pg_start || return
+	ok "coturn's tables are made" pg_fill || return
+	ok "pgsql: turnpiked starts" relay_start --psql-userdb="host=$DB/pg user=postgres dbname=postgres" || return
+	ok "pgsql: a user relays" call frank pw6
+	ok "pgsql: a secret of the store" secret_call s3cret
+	ok "pgsql: a wrong password is refused" refused frank wrong
+	outage pg_kill pgsql
+	ok "postgres starts again" pg_start
+	ok "pgsql: the user that was refused relays now" wait_for 20 call grace pw7
+	ok "turnpiked ends" relay_stop
+	end_child "$PG_PID"
+}
+
+ns_begin
+DB=$WORK
+ns_up two
+peer_start "$PEER4" || finish
+sqlite_suite
+redis_suite
+pg_suite
+finish
