@@ -240,7 +240,9 @@ static void allocate_new(const struct tp_request *req, const struct wanted *w)
 		err = tp_allocation_start(a, req->from, &req->msg->id, req->now);
 	if (err) {
 		tp_allocation_end(a);
-		tp_reply_error(req, error_of(req, err));
+		/* Another worker was given the same request just now, and answers it. */
+		if (err != -EEXIST)
+			tp_reply_error(req, error_of(req, err));
 		return;
 	}
 	reply_success(req, a);
