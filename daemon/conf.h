@@ -108,6 +108,8 @@ struct tp_conf {
 	uint32_t max_channels;			/* per allocation, 256 */
 	uint64_t max_bps;			/* BYTES per second per allocation as coturn means it; 0: no limit */
 	uint64_t bps_capacity;			/* bytes per second, all allocations; 0 */
+	uint32_t unauth_prefix_rate;		/* answers a second and worker to UDP sources of a prefix, 10000; 0 */
+	uint32_t unauth_rate;			/* and to all of them, 200000; 0: no limit */
 
 	/* protocol */
 	bool rfc5766_channels;			/* channel-numbers=rfc5766 */

@@ -154,6 +154,10 @@ const struct conf_key conf_keys[] = {
 	  .help = "permissions of an allocation" },
 	{ "max-channels", 0, U32(max_channels, 1, 16384, 256), .flags = RELOAD | OWN,
 	  .help = "channels of an allocation" },
+	{ "unauthenticated-prefix-rate", 0, U32(unauth_prefix_rate, 0, 1u << 30, 10000), .flags = RELOAD | OWN,
+	  .help = "answers a second and worker to unproved UDP sources of a /24 or IPv6 /48; 0: no limit" },
+	{ "unauthenticated-rate", 0, U32(unauth_rate, 0, 1u << 30, 200000), .flags = RELOAD | OWN,
+	  .help = "answers a second and worker to all of them; 0: no limit" },
 
 	/* protocol */
 	{ "channel-numbers", 0, CUSTOM(choice, "rfc8656|rfc5766"), .flags = OWN,

@@ -51,6 +51,7 @@ struct tp_turn *tp_turn_new(const struct tp_turn_params *params)
 	turn->graves_end = &turn->graves;
 	turn->scratch = malloc(TP_DATAGRAM_SIZE + 1);
 	tp_random(turn, &turn->seed, sizeof(turn->seed));
+	tp_random(turn, &turn->limiter.seed, sizeof(turn->limiter.seed));
 	if (turn->scratch && !tp_index_init(&turn->permissions) && !tp_index_init(&turn->channels_by_number) &&
 	    !tp_index_init(&turn->channels_by_peer))
 		return turn;
@@ -151,7 +152,8 @@ static int stun_request(struct tp_request *req)
 		return TP_TURN_DONE;
 	}
 	turn->counters.binding_requests++;
-	tp_binding_request(req);
+	if (tp_request_admit(req))
+		tp_binding_request(req);
 	return TP_TURN_DONE;
 }
 

@@ -25,6 +25,7 @@
 #include "log.h"
 #include "stun/stun.h"
 #include "turn/index.h"
+#include "turn/limiter.h"
 #include "turn/registry.h"
 #include "turn/timer.h"
 #include "turn/turn.h"
@@ -159,6 +160,7 @@ struct tp_turn {
 	uint64_t response_port_tat_ns;		/* rate limit of answers to RESPONSE-PORT */
 	uint8_t random[256];
 	size_t random_left;
+	struct tp_limiter limiter;
 	struct tp_turn_counters counters;
 	uint8_t *scratch;			/* one outgoing datagram */
 };
@@ -195,6 +197,8 @@ void tp_reply_unknown(const struct tp_request *req, const uint16_t *types, size_
 int tp_request_family(const struct tp_request *req, uint16_t type);
 uint32_t tp_request_lifetime(const struct tp_request *req, bool *ret_bad);
 
+/* May a source that proved nothing be answered? Only over UDP it may be forged. */
+bool tp_request_admit(struct tp_request *req);
 bool tp_request_authenticate(struct tp_request *req, struct tp_identity *identity); /* false: it is answered */
 
 /* --- the requests --- */

@@ -156,12 +156,30 @@ static enum tp_auth_result request_check(const struct tp_request *req, struct tp
 	return result;
 }
 
+bool tp_request_admit(struct tp_request *req)
+{
+	const struct tp_conf *conf = req->turn->conf;
+
+	if (req->from->tuple.transport != TP_UDP ||
+	    tp_limiter_admit(&req->turn->limiter, &req->from->tuple.client, conf->unauth_prefix_rate,
+			     conf->unauth_rate, req->now->mono_ns))
+		return true;
+	req->turn->counters.rate_limited++;
+	return false;
+}
+
 /* Answers for the request where it is not authenticated; true where it is. */
 bool tp_request_authenticate(struct tp_request *req, struct tp_identity *identity)
 {
 	struct tp_turn_counters *counters = &req->turn->counters;
+	enum tp_auth_result result;
 
-	switch (request_check(req, identity)) {
+	result = request_check(req, identity);
+	/* Binding was admitted already. */
+	if (result != TP_AUTH_OK && result != TP_AUTH_LATER && req->msg->method != TP_STUN_BINDING &&
+	    !tp_request_admit(req))
+		return false;
+	switch (result) {
 	case TP_AUTH_OK:
 		req->identity = identity;
 		return true;

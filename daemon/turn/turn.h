@@ -189,7 +189,7 @@ size_t tp_turn_kill(struct tp_turn *turn, uint64_t id, const char *user, const s
 	X(unauthorized) X(stale_nonce) X(forbidden_peer) X(quota_reached) X(capacity_reached) \
 	X(bad_requests) X(unknown_attributes) X(mismatched) X(malformed) X(no_permission) \
 	X(no_channel) X(expired) X(policed) X(send_failed) X(too_big) X(icmp_forwarded)	\
-	X(mobility_moves) X(reservations_made) X(accelerated_full) X(hop_limit)	\
+	X(mobility_moves) X(reservations_made) X(accelerated_full) X(hop_limit) X(rate_limited)	\
 	X(tcp_connected) X(tcp_attempts) X(tcp_failed)
 
 struct tp_turn_counters {

@@ -213,6 +213,50 @@ static void test_amplification(void)
 	end("amplification");
 }
 
+/* Requests of a source, how many of them were answered. */
+static unsigned int flood(const char *source, unsigned int n, uint16_t method)
+{
+	unsigned int answered = 0;
+	struct client other;
+	struct message m;
+
+	client_init(&other, &b, source);
+	for (unsigned int i = 0; i < n; i++) {
+		message_begin(&m, &other, method, TP_STUN_REQUEST);
+		m.bare = true;
+		answered += message_send(&m) >= 0;
+	}
+	return answered;
+}
+
+static void test_rates(void)
+{
+	char text[32];
+	unsigned int answered = 0;
+
+	bench_init(&b);
+	b.conf.unauth_prefix_rate = 50;
+	b.conf.unauth_rate = 200;
+	bench_start(&b);
+	client_init(&c, &b, "198.51.100.7:40000");
+	check_eq(allocate(&c), 0, "a client that has an allocation");
+	check_eq(flood("203.0.113.1:1", 100, TP_STUN_BINDING), 50, "ruling 3: Binding answers to a prefix are limited");
+	check_eq(flood("203.0.113.99:1", 100, TP_STUN_ALLOCATE), 0, "ruling 3: the prefix is a /24, its 401s are too");
+	check_eq(flood("203.0.114.1:1", 10, TP_STUN_ALLOCATE), 10, "ruling 3: another prefix has its own limit");
+	check_eq(refresh(&c, 600), 0, "who is authenticated is not limited");
+	check(flood("[2001:db8:1:2::1]:1", 60, TP_STUN_BINDING) + flood("[2001:db8:1:3::1]:1", 60, TP_STUN_BINDING) == 50,
+	      "ruling 3: of IPv6 it is a /48");
+	for (int i = 0; i < 20; i++) {
+		snprintf(text, sizeof(text), "100.64.%d.1:1", i);
+		answered += flood(text, 20, TP_STUN_BINDING);
+	}
+	check(answered > 0 && answered <= 200, "ruling 3: all prefixes together have a limit (%u)", answered);
+	check(bench_counters(&b).rate_limited > 0, "it is counted");
+	bench_advance(&b, BENCH_S);
+	check_eq(flood("203.0.113.1:1", 100, TP_STUN_BINDING), 50, "and a second later there is room again");
+	end("rates");
+}
+
 int main(void)
 {
 	test_lengths();
@@ -221,5 +265,6 @@ int main(void)
 	test_flipped();
 	test_random();
 	test_amplification();
+	test_rates();
 	return done();
 }
