@@ -93,14 +93,21 @@ static int algorithms_load(struct tp_auth *auth, const struct tp_conf *conf, cha
 
 static int auth_fill(struct tp_auth *auth, const struct tp_conf *conf, char *err, size_t err_size)
 {
+	int bad;
+
 	if (!conf->no_auth && (!conf->realm || !conf->realm[0])) {
 		snprintf(err, err_size, "realm: empty");
 		return -EINVAL;
 	}
-	if (tp_seal_init(&auth->seal, conf->nonce_key)) {
+	bad = tp_seal_init(&auth->seal, conf->nonce_key);
+	if (bad == -EINVAL) {
 		snprintf(err, err_size, "nonce-key: %d to %d bytes in hexadecimal digits", TP_SEAL_SECRET_MIN,
 			 TP_SEAL_SECRET_MAX);
-		return -EINVAL;
+		return bad;
+	}
+	if (bad) {
+		snprintf(err, err_size, "libcrypto has no random bytes or no HMAC");
+		return bad;
 	}
 	auth->has_store = conf->userdb || conf->psql_userdb || conf->redis_userdb;
 	auth->use_secrets = conf->use_auth_secret || conf->static_auth_secret.len;

@@ -2,7 +2,8 @@
 /*
  * Credentials of any request, against configured users, REST secrets and tokens. The
  * first byte says what is put right before: a nonce of ours in place of the request's
- * own NONCE, and integrity with a real key, so that the fuzzer gets to the later checks.
+ * own NONCE, integrity with a real key, and whether the request is about the allocation
+ * of a token, so that the fuzzer gets to the later checks.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,11 @@ static int repair(const struct tp_stun_msg *msg, uint8_t how, uint8_t *buf, size
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t buf[4096];
+	/* Of an allocation that a token made. */
+	static const struct tp_identity session = {
+		.user = "north", .realm = "example.org", .account_size = 5, .key = "ZksjpweoixXmvn67534m", .key_size = 20,
+		.expires_s = NOW_S + 60, .max_lifetime_s = 3600,
+	};
 	struct tp_identity identity;
 	struct tp_stun_msg msg;
 	int repaired;
@@ -112,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (repaired < 0 || tp_stun_parse(buf, (size_t)repaired, &msg) < 0)
 			return 0;
 	}
-	if (tp_auth_check(auth_get(), &msg, &from, NOW_S, NULL, &identity) != TP_AUTH_OK)
+	if (tp_auth_check(auth_get(), &msg, &from, NOW_S, data[0] & 32 ? &session : NULL, &identity) != TP_AUTH_OK)
 		return 0;
 	must(strlen(identity.user) < TP_AUTH_NAME_SIZE && strlen(identity.realm) < TP_AUTH_REALM_SIZE);
 	must(identity.account_offset + identity.account_size <= strlen(identity.user) && identity.key_size >= 16);
