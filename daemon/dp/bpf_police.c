@@ -53,8 +53,11 @@ void bpf_police_set(struct tp_dp *dp, uint32_t police, uint64_t max_bps)
 {
 	struct bpf_dp *b = bpf_of(dp);
 
-	if (police && police < b->maps.police_len)
-		police_write(&b->maps.police[police], max_bps);
+	if (!police || police >= b->maps.police_len)
+		return;
+	/* What was used at the old rate is no debt at the new one. */
+	__atomic_store_n(&b->maps.police[police].tat_ns, 0, __ATOMIC_RELAXED);
+	police_write(&b->maps.police[police], max_bps);
 }
 
 void bpf_police_free(struct tp_dp *dp, uint32_t police)

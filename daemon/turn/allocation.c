@@ -8,6 +8,9 @@
 
 #define BITS_PER_BYTE	8u
 #define NO_LIMIT_BPS	(1ull << 50)	/* a bucket that once had a limit: finer than its unit, so none */
+/* How far ahead of its rate userspace lets an allocation run, as the kernel does: the longer of the two. */
+#define BURST_NS	(TP_NS_PER_S / 2)
+#define BURST_BYTES	3000u
 
 static void allocation_link(struct tp_allocation *a)
 {
@@ -36,6 +39,7 @@ static void limit_set(struct tp_allocation *a)
 	a->ns_per_kb = bps ? TP_NS_PER_S * 1024 / bps : 0;
 	if (bps && !a->ns_per_kb)
 		a->ns_per_kb = 1;
+	a->tat_ns = 0;
 }
 
 /* Without a bucket in the data path a limited allocation must not be accelerated: userspace counts it. */
@@ -326,13 +330,12 @@ void tp_allocation_set_bps(struct tp_allocation *a)
 
 bool tp_allocation_admit(struct tp_allocation *a, size_t size, uint64_t now_ns)
 {
-	uint64_t tat = a->tat_ns > now_ns ? a->tat_ns : now_ns;
+	uint64_t tat = a->tat_ns > now_ns ? a->tat_ns : now_ns, burst = BURST_BYTES * a->ns_per_kb / 1024;
 
 	if (!a->ns_per_kb)
 		return true;
 	tat += size * a->ns_per_kb / 1024;
-	/* Bursts of a second, which is how coturn counts. */
-	if (tat - now_ns > TP_NS_PER_S)
+	if (tat - now_ns > (burst > BURST_NS ? burst : BURST_NS))
 		return false;
 	a->tat_ns = tat;
 	return true;

@@ -42,6 +42,7 @@ struct tp_flow_slot {
 	tp_flow_id id;
 	uint64_t ticket;
 	struct tp_relay *relay;
+	struct tp_flow_traffic counted;	/* of a removed one: what its allocation has already */
 };
 
 /* One relayed transport address of an allocation. */

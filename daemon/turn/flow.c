@@ -99,6 +99,17 @@ void tp_flow_tell_permission(struct tp_permission *p)
 	}
 }
 
+static struct tp_traffic traffic_since(const struct tp_traffic *now, const struct tp_traffic *before)
+{
+	struct tp_traffic since = *now;
+
+	since.packets -= before->packets;
+	since.bytes -= before->bytes;
+	since.dropped -= before->dropped;
+	return since;
+}
+
+/* What a flow has counted goes to its allocation as it is removed: sums never go back while it waits. */
 void tp_flow_drop(struct tp_turn *turn, struct tp_flow_slot **slot)
 {
 	struct tp_flow_slot *grave = *slot;
@@ -106,6 +117,8 @@ void tp_flow_drop(struct tp_turn *turn, struct tp_flow_slot **slot)
 	if (!grave)
 		return;
 	*slot = NULL;
+	turn->dp->ops->read(turn->dp, grave->id, &grave->counted);
+	tp_traffic_add(&grave->relay->allocation->harvested, &grave->counted);
 	grave->ticket = turn->dp->ops->remove(turn->dp, grave->id);
 	grave->next = NULL;
 	*turn->graves_end = grave;
@@ -169,6 +182,8 @@ void tp_flow_harvest(struct tp_turn *turn)
 
 		memset(&traffic, 0, sizeof(traffic));
 		turn->dp->ops->harvest(turn->dp, grave->id, &traffic);
+		traffic.up = traffic_since(&traffic.up, &grave->counted.up);
+		traffic.down = traffic_since(&traffic.down, &grave->counted.down);
 		tp_traffic_add(&relay->allocation->harvested, &traffic);
 		turn->graves = grave->next;
 		if (!turn->graves)

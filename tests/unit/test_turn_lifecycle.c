@@ -28,17 +28,22 @@ static void test_removal(void)
 {
 	struct tp_flow_traffic traffic = { .up = { .packets = 7, .bytes = 70 }, .down = { .packets = 3, .bytes = 30 } };
 	struct tp_turn_counters counters;
+	tp_flow_id flow;
 
 	begin();
 	send_channel(&c, 0x4000, "abcd");
 	peer_sends(&b, &addr, PEER, "xy", 2, NULL);
-	tp_dp_mock_set_traffic(b.dp, tp_dp_mock_find(b.dp, TP_DP_CHANNEL, NULL, 0x4000), &traffic);
+	flow = tp_dp_mock_find(b.dp, TP_DP_CHANNEL, NULL, 0x4000);
+	tp_dp_mock_set_traffic(b.dp, flow, &traffic);
 	tp_dp_mock_hold(b.dp, true);
 	refresh(&c, 0);
 	check_eq(tp_dp_mock_count(b.dp, 0), 0, "ruling 8: first the flows leave the data path");
+	check_eq(bench_counters(&b).kernel.up.packets, 7, "what they have counted is not missed meanwhile");
 	bench_advance(&b, BENCH_S);
 	check_eq(tp_dp_mock_removed(b.dp), 3, "ruling 8: they wait for their grace period");
 	check_eq(b.closed, 0, "ruling 8: and the socket stays open meanwhile");
+	traffic.up.packets = 8;
+	tp_dp_mock_set_traffic(b.dp, flow, &traffic);
 	check_eq(peer_sends(&b, &addr, PEER, "x", 1, NULL), 0, "but relays nothing");
 	check(tp_turn_tick(b.turn[0], &b.now) <= b.now.mono_ns + 20000000, "the engine wants to be asked again soon");
 	counters = bench_counters(&b);
@@ -48,7 +53,7 @@ static void test_removal(void)
 	check_eq(tp_dp_mock_removed(b.dp), 0, "ruling 8: after it they are harvested");
 	check_eq(b.closed, 1, "ruling 8: and then the port is free");
 	counters = bench_counters(&b);
-	check(counters.kernel.up.packets == 7 && counters.kernel.down.bytes == 30, "the data path's traffic is kept");
+	check(counters.kernel.up.packets == 8 && counters.kernel.down.bytes == 30, "the data path's traffic is kept, the last packet too");
 	check(counters.user.up.bytes == 4 && counters.user.down.packets == 1, "and userspace's");
 	check_eq(tp_turn_tick(b.turn[0], &b.now), UINT64_MAX, "and there is nothing more to wait for");
 	end("removal");
