@@ -359,37 +359,36 @@ static __always_inline _Bool relay_is_turn(__u8 first)
 }
 
 /*
- * No flow. Only packets for turnpike's own ports may be dropped here; `reason` is why
- * it goes up otherwise. While no daemon lives nothing goes up to its ports, or the
- * stack would answer with ICMP errors; other sockets' packets are let through.
+ * While no daemon lives, nothing may go up to turnpike's ports, or the stack would
+ * answer with ICMP errors; packets for other sockets in the relay range may.
  */
-static __always_inline enum tp_reason relay_miss(struct tp_ctx *ctx, struct tp_job *job, enum tp_reason reason)
+static __always_inline _Bool relay_dead_drop(struct tp_ctx *ctx, const struct tp_job *job,
+					     const struct tp_state *state)
 {
 	const struct tp_head *head = &job->head;
-	const struct tp_message *message = &job->message;
-	const struct tp_state *state = map_state();
+	__u64 heartbeat = TP_ONCE(state->heartbeat_ns), dead_after = TP_ONCE(state->dead_after_ns);
 	const struct tp_local *local;
-	__u64 heartbeat, dead_after;
-	__u16 port;
+	__u16 port = TP_HOST16(head->dport);
 
-	if (!state)
-		return reason;
-	heartbeat = TP_ONCE(state->heartbeat_ns);
-	dead_after = TP_ONCE(state->dead_after_ns);
-	if (TP_UNLIKELY(heartbeat && dead_after && job->now > heartbeat + dead_after)) {
-		if (relay_local(head, head->dport, TP_LOCAL_LISTEN))
-			return TP_REASON_DAEMON_DEAD;
-		local = relay_local(head, 0, TP_LOCAL_RELAY);
-		port = TP_HOST16(head->dport);
-		if (local && port >= local->first && port <= local->last && !ctx_has_socket(ctx, head))
-			return TP_REASON_DAEMON_DEAD;
-		return reason;
-	}
+	if (TP_LIKELY(!heartbeat || !dead_after || job->now <= heartbeat + dead_after))
+		return 0;
+	if (relay_local(head, head->dport, TP_LOCAL_LISTEN))
+		return 1;
+	local = relay_local(head, 0, TP_LOCAL_RELAY);
+	return local && port >= local->first && port <= local->last && !ctx_has_socket(ctx, head);
+}
+
+/* No flow: `reason` is why it goes up, unless it is for one of turnpike's own ports and senseless there. */
+static __always_inline enum tp_reason relay_miss(const struct tp_job *job, const struct tp_state *state,
+						 enum tp_reason reason)
+{
+	const struct tp_message *message = &job->message;
+
 	if (reason == TP_REASON_MALFORMED)
-		return relay_local(head, head->dport, TP_LOCAL_LISTEN) ? reason : TP_REASON_NO_RULE;
+		return relay_local(&job->head, job->head.dport, TP_LOCAL_LISTEN) ? reason : TP_REASON_NO_RULE;
 	if (message->kind == TP_MESSAGE_STUN || message->kind == TP_MESSAGE_SEND)
 		return TP_REASON_STUN;
-	if (!relay_local(head, head->dport, TP_LOCAL_LISTEN))
+	if (!relay_local(&job->head, job->head.dport, TP_LOCAL_LISTEN))
 		return reason;
 	if (message->kind == TP_MESSAGE_SHORT)
 		return TP_REASON_MALFORMED;
@@ -414,27 +413,22 @@ static __always_inline void relay_begin(struct tp_job *job, __u32 ifindex, _Bool
 
 
 
-/*
- * The verdict on a frame, of which [data, end) can be read. TP_REASON_RELAYED_*: the
- * plan is to be carried out. `job` was set up by relay_begin().
- */
-static __always_inline enum tp_reason relay_decide(struct tp_ctx *ctx, const __u8 *data, const __u8 *end,
-						   __u32 size, struct tp_job *job)
+enum tp_verdict { TP_VERDICT_RELAY, TP_VERDICT_PASS, TP_VERDICT_DROP };
+
+static __always_inline enum tp_verdict relay_verdict(enum tp_reason reason)
 {
-	enum tp_reason reason = tp_parse(data, end, size, &job->head);
-	struct tp_head *head = &job->head;
+	if (reason <= TP_REASON_RELAYED_BOTH)
+		return TP_VERDICT_RELAY;
+	return reason < TP_REASON_MALFORMED ? TP_VERDICT_PASS : TP_VERDICT_DROP;
+}
+
+/* The flow of a UDP datagram, and what it says. */
+static __always_inline enum tp_reason relay_datagram(struct tp_job *job, const struct tp_state *state)
+{
+	const struct tp_head *head = &job->head;
 	__u16 select = 0;
 	__u64 ref;
 
-	if (reason == TP_REASON_MALFORMED && ctx_size(ctx) > size)
-		return TP_REASON_MULTI_BUFFER;
-	if (reason != TP_GO_ON && reason != TP_REASON_MALFORMED)
-		return reason;
-	job->now = env_clock();
-	if (reason == TP_REASON_MALFORMED)
-		return relay_miss(ctx, job, reason);
-
-	tp_message(data, end, head, &job->message);
 	if (job->message.kind == TP_MESSAGE_CHANNEL)
 		select = job->message.channel;
 	else if (job->message.kind == TP_MESSAGE_SEND)
@@ -447,7 +441,33 @@ static __always_inline enum tp_reason relay_decide(struct tp_ctx *ctx, const __u
 	ref = relay_find_down(head->family, &head->dst, head->dport, &head->src, head->sport);
 	if (ref)
 		return job->segments ? TP_REASON_GSO : relay_down(job, ref);
-	return relay_miss(ctx, job, TP_REASON_NO_RULE);
+	return relay_miss(job, state, TP_REASON_NO_RULE);
+}
+
+/*
+ * The verdict on a frame, of which [data, end) can be read. TP_REASON_RELAYED_*: the
+ * plan is to be carried out. `job` was set up by relay_begin().
+ */
+static __always_inline enum tp_reason relay_decide(struct tp_ctx *ctx, const __u8 *data, const __u8 *end,
+						   __u32 size, struct tp_job *job)
+{
+	enum tp_reason reason = tp_parse(data, end, size, &job->head);
+	const struct tp_state *state = map_state();
+
+	if (reason == TP_REASON_MALFORMED && ctx_size(ctx) > size)
+		return TP_REASON_MULTI_BUFFER;
+	if (!state || (reason != TP_GO_ON && reason != TP_REASON_MALFORMED))
+		return reason == TP_GO_ON ? TP_REASON_BUSY : reason;
+	job->now = env_clock();
+	if (reason == TP_GO_ON) {
+		tp_message(data, end, &job->head, &job->message);
+		reason = relay_datagram(job, state);
+	} else {
+		reason = relay_miss(job, state, reason);
+	}
+	if (relay_verdict(reason) == TP_VERDICT_PASS && relay_dead_drop(ctx, job, state))
+		return TP_REASON_DAEMON_DEAD;
+	return reason;
 }
 
 static __always_inline void relay_count(struct tp_count *count, __u32 size, __u64 now)
@@ -456,15 +476,6 @@ static __always_inline void relay_count(struct tp_count *count, __u32 size, __u6
 	__sync_fetch_and_add(&count->bytes, size);
 	if (count->last_ns != now)
 		count->last_ns = now;
-}
-
-enum tp_verdict { TP_VERDICT_RELAY, TP_VERDICT_PASS, TP_VERDICT_DROP };
-
-static __always_inline enum tp_verdict relay_verdict(enum tp_reason reason)
-{
-	if (reason <= TP_REASON_RELAYED_BOTH)
-		return TP_VERDICT_RELAY;
-	return reason < TP_REASON_MALFORMED ? TP_VERDICT_PASS : TP_VERDICT_DROP;
 }
 
 /* At the end: `frame_size` is the received frame's. */

@@ -20,15 +20,22 @@ static int print(enum libbpf_print_level level, const char *format, va_list ap)
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, ap) : 0;
 }
 
-static int open_object(struct tp_programs *programs, enum hook hook, const void *elf, size_t size, const char *name)
+static int open_object(struct tp_programs *programs, enum hook hook, const void *elf, size_t size, const char *name,
+		       uint32_t flags)
 {
 	struct bpf_object *object = bpf_object__open_mem(elf, size, NULL);
+	struct bpf_program *program;
 	struct bpf_map *map, *shared;
 	int r;
 
 	if (!object)
 		return -errno;
 	programs->objects[hook] = object;
+	program = bpf_object__find_program_by_name(object, name);
+	if (!program)
+		return -ENOENT;
+	if (flags)
+		bpf_program__set_flags(program, flags);
 	bpf_object__for_each_map(map, object) {
 		shared = hook == HOOK_XDP ? NULL :
 			 bpf_object__find_map_by_name(programs->objects[HOOK_XDP], bpf_map__name(map));
@@ -41,11 +48,11 @@ static int open_object(struct tp_programs *programs, enum hook hook, const void 
 	r = bpf_object__load(object);
 	if (r < 0)
 		return r;
-	programs->fds[hook] = bpf_program__fd(bpf_object__find_program_by_name(object, name));
-	return programs->fds[hook] < 0 ? -ENOENT : 0;
+	programs->fds[hook] = bpf_program__fd(program);
+	return 0;
 }
 
-int tp_programs_load(struct tp_programs *programs)
+int tp_programs_load(struct tp_programs *programs, bool frags)
 {
 	size_t size;
 	const void *elf;
@@ -54,10 +61,10 @@ int tp_programs_load(struct tp_programs *programs)
 	memset(programs, 0, sizeof(*programs));
 	libbpf_set_print(print);
 	elf = turnpike_xdp__elf_bytes(&size);
-	r = open_object(programs, HOOK_XDP, elf, size, "turnpike_xdp");
+	r = open_object(programs, HOOK_XDP, elf, size, "turnpike_xdp", frags ? BPF_F_XDP_HAS_FRAGS : 0);
 	if (r >= 0) {
 		elf = turnpike_tc__elf_bytes(&size);
-		r = open_object(programs, HOOK_TC, elf, size, "turnpike_tc");
+		r = open_object(programs, HOOK_TC, elf, size, "turnpike_tc", 0);
 	}
 	if (r < 0) {
 		printf("# cannot load the programs: %s\n", strerror(-r));

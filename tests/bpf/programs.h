@@ -14,8 +14,8 @@ struct tp_programs {
 	int fds[HOOKS];
 };
 
-/* Negative errno: says why on stdout as a TAP comment. */
-int tp_programs_load(struct tp_programs *programs);
+/* `frags`: XDP takes frames of several buffers. Negative errno: says why on stdout as a TAP comment. */
+int tp_programs_load(struct tp_programs *programs, bool frags);
 void tp_programs_free(struct tp_programs *programs);
 
 int tp_programs_map(const struct tp_programs *programs, const char *name);

@@ -222,7 +222,7 @@ int main(void)
 		skip("slots reused under load", "needs root");
 		return done();
 	}
-	if (!check(tp_programs_load(&churn.programs) == 0, "both programs load"))
+	if (!check(tp_programs_load(&churn.programs, false) == 0, "both programs load"))
 		return done();
 	tp_world_init(&world, tp_coarse_ns());
 	world.up_count = world.down_count = world.local_count = 0;

@@ -174,6 +174,71 @@ static void other_socket(struct run *run)
 	check(tp_verdict_dropped(HOOK_TC, verdict[1]), "tc: and is dropped when that socket is closed");
 }
 
+/* One frame through XDP that must come back as it went in, under this reason. */
+static bool goes_up(struct run *run, const uint8_t *frame, size_t size, enum tp_reason reason)
+{
+	uint64_t before[TP_REASON_COUNT], after[TP_REASON_COUNT];
+	static uint8_t out[16384];
+	size_t out_size = sizeof(out);
+	uint32_t verdict;
+	int r;
+
+	tp_programs_reasons(&run->programs, before);
+	r = tp_programs_run(&run->programs, HOOK_XDP, frame, size, out, &out_size, &verdict);
+	tp_programs_reasons(&run->programs, after);
+	if (r < 0)
+		printf("# test run: %s\n", strerror(-r));
+	return r == 0 && tp_verdict_passed(HOOK_XDP, verdict) && after[reason] == before[reason] + 1 && out_size == size &&
+	       !memcmp(out, frame, size);
+}
+
+/*
+ * A frame that fills its page: a Data indication needs room at both ends, and there is
+ * none behind it. The front that was moved already is moved back.
+ */
+static void no_room(struct run *run)
+{
+	enum { LARGEST = 4096 - 256 - 320 };
+	struct packet packet = { .src = PEER4_OTHER, .dst = RELAY44, .size = LARGEST - 42 - 1, .trailer = 1 };
+	uint8_t frame[PACKET_MAX];
+	size_t size = tp_packet_build(&packet, frame);
+
+	tp_world_init(&run->world, tp_coarse_ns());
+	run->world.hops[HOP_CLIENT].mtu = 9000;
+	tp_programs_fill(&run->programs, &run->world);
+	check(goes_up(run, frame, size, TP_REASON_NO_HEADROOM), "XDP: a frame without room goes up as it was");
+}
+
+/* Frames of several buffers, where the device has them. */
+static void multi_buffer(struct run *run)
+{
+	struct packet packet = { .src = CLIENT44, .dst = SERVER4, .wrap = CHANNEL, .channel = 0x4000, .size = 160 };
+	static uint8_t frame[9000];
+	uint8_t out[PACKET_MAX];
+	size_t size = tp_packet_build(&packet, frame), out_size = sizeof(out);
+	uint32_t verdict, sum = 0;
+
+	if (!check(tp_programs_load(&run->programs, true) == 0, "the XDP program loads for frames of several buffers"))
+		return;
+	tp_world_init(&run->world, tp_coarse_ns());
+	tp_programs_fill(&run->programs, &run->world);
+	check(tp_programs_run(&run->programs, HOOK_XDP, frame, size, out, &out_size, &verdict) == 0 &&
+	      tp_verdict_relayed(HOOK_XDP, verdict, WORLD_DEVICE), "XDP: it relays those of one buffer");
+	/* IP and UDP length of a frame that is longer than the first buffer shows. */
+	frame[16] = (sizeof(frame) - 14) >> 8;
+	frame[17] = (sizeof(frame) - 14) & 255;
+	frame[38] = (sizeof(frame) - 34) >> 8;
+	frame[39] = (sizeof(frame) - 34) & 255;
+	frame[24] = frame[25] = 0;
+	for (int i = 14; i < 34; i += 2)
+		sum += (uint32_t)frame[i] << 8 | frame[i + 1];
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	frame[24] = (uint8_t)(sum >> 8);
+	frame[25] = (uint8_t)sum;
+	check(goes_up(run, frame, sizeof(frame), TP_REASON_MULTI_BUFFER), "XDP: a frame of several buffers goes up as it was");
+	tp_programs_free(&run->programs);
+}
+
 int main(void)
 {
 	static struct run run;
@@ -186,12 +251,14 @@ int main(void)
 	/* Nobody else's sockets. */
 	if (!check(unshare(CLONE_NEWNET) == 0, "a network namespace of its own"))
 		return done();
-	if (!check(tp_programs_load(&run.programs) == 0, "both programs load over one set of maps"))
+	if (!check(tp_programs_load(&run.programs, false) == 0, "both programs load over one set of maps"))
 		return done();
 	cases = tp_cases(run_case, &run);
 	check(cases >= 150, "%u cases", cases);
 	counters(&run);
 	other_socket(&run);
+	no_room(&run);
 	tp_programs_free(&run.programs);
+	multi_buffer(&run);
 	return done();
 }

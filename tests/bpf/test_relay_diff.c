@@ -132,6 +132,22 @@ static void pick_lies(struct fuzz *fuzz, struct packet *packet)
 		packet->to_mac = (uint8_t)chance(fuzz);
 }
 
+/* Damage would else mostly be noticed by the IPv4 header's checksum, and nothing behind it be reached. */
+static void mend_ip4(uint8_t *frame, size_t size)
+{
+	uint32_t sum = 0;
+
+	if (size < 34 || frame[12] != 8 || frame[13] != 0)
+		return;
+	frame[24] = frame[25] = 0;
+	for (int i = 14; i < 34; i += 2)
+		sum += (uint32_t)frame[i] << 8 | frame[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~(sum + (sum >> 16));
+	frame[24] = (uint8_t)(sum >> 8);
+	frame[25] = (uint8_t)sum;
+}
+
 static size_t make_frame(struct fuzz *fuzz, uint8_t frame[PACKET_MAX])
 {
 	struct packet packet = { .size = pick_size(fuzz), .df = one_in(fuzz, 2), .no_checksum = one_in(fuzz, 10),
@@ -156,6 +172,8 @@ static size_t make_frame(struct fuzz *fuzz, uint8_t frame[PACKET_MAX])
 	/* Damage: mostly in the headers, where it matters. */
 	for (uint32_t n = one_in(fuzz, 3) ? 1 + below(fuzz, 3) : 0; n; n--)
 		frame[below(fuzz, one_in(fuzz, 4) || size < 128 ? (uint32_t)size : 128)] ^= (uint8_t)(1u << below(fuzz, 8));
+	if (!one_in(fuzz, 8))
+		mend_ip4(frame, size);
 	return size;
 }
 
@@ -304,7 +322,7 @@ int main(int argc, char **argv)
 	printf("# seed %llu\n", (unsigned long long)fuzz.seed);
 	fuzz.random = fuzz.seed * 0x9e3779b97f4a7c15ull | 1;
 	/* Nobody else's sockets. */
-	if (!check(unshare(CLONE_NEWNET) == 0 && tp_programs_load(&fuzz.programs) == 0, "both programs load"))
+	if (!check(unshare(CLONE_NEWNET) == 0 && tp_programs_load(&fuzz.programs, false) == 0, "both programs load"))
 		return done();
 	start = now_s();
 	while (fuzz.failures == 0 && (packets ? fuzz.packets < packets : now_s() - start < seconds))

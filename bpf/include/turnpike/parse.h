@@ -100,6 +100,13 @@ TP_CORE enum tp_reason tp_parse_tags(const __u8 *data, const __u8 *end, struct t
 	return TP_GO_ON;
 }
 
+/* RFC 1812 section 5.2.2: the new header gets a checksum of its own, so the old one is looked at. */
+TP_CORE _Bool tp_ip4_intact(const __u8 *p)
+{
+	return tp_csum_fold((__u64)tp_get32(p) + tp_get32(p + 4) + tp_get32(p + 8) + tp_get32(p + 12) +
+			    tp_get32(p + 16)) == 0xffff;
+}
+
 TP_CORE enum tp_reason tp_parse_ip4(const __u8 *data, const __u8 *end, __u32 size, __u32 off,
 				    struct tp_head *head, __u32 *ret_left)
 {
@@ -123,7 +130,7 @@ TP_CORE enum tp_reason tp_parse_ip4(const __u8 *data, const __u8 *end, __u32 siz
 	head->ttl = p[TP_IP4_TTL];
 	head->df = !!(fragment & TP_IP4_DF);
 	length = TP_HOST16(tp_get16(p + TP_IP4_LENGTH));
-	*ret_left = length > TP_IP4_SIZE && off + length <= size ? length - TP_IP4_SIZE : 0;
+	*ret_left = length > TP_IP4_SIZE && off + length <= size && tp_ip4_intact(p) ? length - TP_IP4_SIZE : 0;
 	return TP_GO_ON;
 }
 
@@ -158,7 +165,7 @@ TP_CORE enum tp_reason tp_parse_ip6(const __u8 *data, const __u8 *end, __u32 siz
 /*
  * `size` is the frame's, of which [data, end) can be read. `head` is zeroed, but for
  * an outer tag that the device took out of the frame. TP_REASON_MALFORMED: a length
- * lies; addresses and ports are filled in where they could be read.
+ * or the IP checksum lies; addresses and ports are filled in where they could be read.
  */
 TP_CORE enum tp_reason tp_parse(const __u8 *data, const __u8 *end, __u32 size, struct tp_head *head)
 {
