@@ -231,6 +231,7 @@ static void allocate_new(const struct tp_request *req, const struct wanted *w)
 		return;
 	}
 	a->tcp = w->tcp;
+	a->origin = tp_origin_first(req->msg);
 	/* A stream's peers cannot follow it to a datagram transport. */
 	a->mobile = w->mobile && !w->tcp;
 	err = w->has_token ? 0 : open_relays(req, a, w);

@@ -93,6 +93,7 @@ struct tp_allocation {
 	bool sha256, anonymous;
 	uint64_t expires_s;		/* of the credentials, wall clock; 0: never */
 	uint32_t max_lifetime_s;
+	uint64_t origin;		/* of its Allocate, hashed; 0: none */
 
 	struct tp_relay relays[2];	/* [0] IPv4, [1] IPv6 */
 	struct tp_timer timer;		/* the earliest end of a relay, or of the reservation */
@@ -238,6 +239,9 @@ void tp_allocation_end_relay(struct tp_relay *relay);	/* the last one ends the a
 void tp_allocation_set_life(struct tp_relay *relay, uint64_t expires_ns);
 void tp_allocation_reap(struct tp_allocation *a);	/* frees what no flow needs any longer */
 bool tp_allocation_is_users(const struct tp_allocation *a, const struct tp_identity *identity);
+/* The first ORIGIN of a message, hashed; 0: none. With check-origin-consistency requests must have the allocation's. */
+uint64_t tp_origin_first(const struct tp_stun_msg *msg);
+bool tp_origin_consistent(const struct tp_allocation *a, const struct tp_stun_msg *msg);
 /* Follows a token to its successor, in what a reload asks about; what is charged stays where it is. */
 void tp_allocation_renew(struct tp_allocation *a, const struct tp_identity *identity);
 void tp_allocation_identity(const struct tp_allocation *a, struct tp_identity *ret);

@@ -233,7 +233,8 @@ static bool request_acceptable(struct tp_request *req)
 										   TP_STUN_E_ALLOCATION_MISMATCH);
 		return false;
 	}
-	if (!tp_allocation_is_users(req->allocation, req->identity)) {
+	if (!tp_allocation_is_users(req->allocation, req->identity) ||
+	    !tp_origin_consistent(req->allocation, req->msg)) {
 		req->turn->counters.mismatched++;
 		tp_reply_error(req, TP_STUN_E_WRONG_CREDENTIALS);
 		return false;

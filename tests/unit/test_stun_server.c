@@ -363,6 +363,44 @@ static void test_repeated(void)
 	end("repeated");
 }
 
+/* coturn's check-origin-consistency. NULL: no ORIGIN. */
+static int refresh_from(const char *first, const char *second)
+{
+	struct message m;
+
+	request(&m, &c, TP_STUN_REFRESH);
+	if (first)
+		tp_stun_put(&m.w, TP_STUN_ATTR_ORIGIN, first, strlen(first));
+	if (second)
+		tp_stun_put(&m.w, TP_STUN_ATTR_ORIGIN, second, strlen(second));
+	return message_send(&m);
+}
+
+static void test_origin(bool checked)
+{
+	struct message m;
+
+	bench_init(&b);
+	b.conf.check_origin = checked;
+	bench_start(&b);
+	client_init(&c, &b, "198.51.100.7:40000");
+	allocate_begin(&m, &c);
+	tp_stun_put(&m.w, TP_STUN_ATTR_ORIGIN, "https://a.example", 17);
+	check_eq(message_send(&m), 0, "an allocation with an ORIGIN");
+	check_eq(refresh_from("HTTPS://a.example", NULL), 0, "ORIGIN: the same");
+	check_eq(refresh_from("https://b.example", "https://a.example"), 0, "ORIGIN: the same, of several");
+	check_eq(refresh_from("https://b.example", NULL), checked ? 441 : 0, "ORIGIN: another, %s",
+		 checked ? "checked" : "not checked");
+	check_eq(refresh_from(NULL, NULL), checked ? 441 : 0, "ORIGIN: none any more, %s",
+		 checked ? "checked" : "not checked");
+	client_init(&c, &b, "198.51.100.7:40001");
+	check_eq(allocate(&c), 0, "an allocation without an ORIGIN");
+	check_eq(refresh_from("", NULL), 0, "ORIGIN: an empty one is none");
+	check_eq(refresh_from("https://a.example", NULL), checked ? 441 : 0, "ORIGIN: all of a sudden, %s",
+		 checked ? "checked" : "not checked");
+	end("origin");
+}
+
 static void test_software(void)
 {
 	struct tp_stun_attr attr = { 0 };
@@ -393,6 +431,8 @@ int main(void)
 	test_alternate();
 	test_secure_stun();
 	test_repeated();
+	test_origin(true);
+	test_origin(false);
 	test_software();
 	return done();
 }
