@@ -168,14 +168,19 @@ static int watch_signals(struct tp_node *node)
 
 static int init_loop(struct tp_node *node)
 {
-	int err;
 
 	node->loop = tp_loop_new();
 	if (!node->loop)
 		return -errno;
 	tp_loop_on_idle(node->loop, node_idle, node);
 	tp_loop_on_wake(node->loop, node_wake, node);
-	err = watch_signals(node);
+	return watch_signals(node);
+}
+
+static int open_datapath(struct tp_node *node, const struct tp_conf *conf)
+{
+	int err = tp_dp_open(conf, &node->dp);
+
 	if (err)
 		return err;
 	node->network.fd = tp_dp_fd(node->dp);
@@ -243,6 +248,26 @@ static int start_stores(struct tp_node *node)
 	return err || !node->events ? err : tp_events_start(node->events);
 }
 
+/*
+ * Another daemon is found here by its control socket or its ports, before the data path is
+ * opened: its maps and programs may be in the same place.
+ */
+static int open_control(struct tp_node *node, const struct tp_conf *conf)
+{
+	char text[512];
+	int err = init_loop(node);
+
+	if (err) {
+		tp_error("cannot make the event loop: %s", strerror(-err));
+		return err;
+	}
+	err = tp_ctl_open(node, conf->control_socket, &node->ctl, text, sizeof(text));
+	err = err ? err : tp_workers_check_ports(conf, text, sizeof(text));
+	if (err)
+		tp_error("%s", text);
+	return err;
+}
+
 int tp_node_init(struct tp_node *node, struct tp_conf *conf)
 {
 	char text[512] = "";
@@ -262,23 +287,10 @@ int tp_node_init(struct tp_node *node, struct tp_conf *conf)
 		return err;
 	}
 	check_descriptors(node, conf);
-	err = tp_dp_open(conf, &node->dp);
-	if (err)
-		return err;
-	err = open_workers(node, conf);
-	if (err)
-		return err;
-	err = init_loop(node);
-	if (err) {
-		tp_error("cannot make the event loop: %s", strerror(-err));
-		return err;
-	}
-	err = tp_ctl_open(node, conf->control_socket, &node->ctl, text, sizeof(text));
-	if (err) {
-		tp_error("%s", text);
-		return err;
-	}
-	return drop_privileges(node, conf);
+	err = open_control(node, conf);
+	err = err ? err : open_datapath(node, conf);
+	err = err ? err : open_workers(node, conf);
+	return err ? err : drop_privileges(node, conf);
 }
 
 int tp_node_run(struct tp_node *node)

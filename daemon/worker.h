@@ -122,13 +122,15 @@ struct tp_workers {
  */
 int tp_workers_new(unsigned int len, const struct tp_services *services, struct tp_workers **ret, char *err,
 		   size_t err_size);
+/* Are the listening addresses free? Asked before anything is touched that another daemon may own. */
+int tp_workers_check_ports(const struct tp_conf *conf, char *err, size_t err_size);
 int tp_workers_start(struct tp_workers *workers);
 void tp_workers_free(struct tp_workers *workers);	/* stops, joins, ends every allocation */
 
 /*
- * Listening addresses of `conf` that are not open yet are opened for every worker,
- * or none is and `err` says why. Sockets of addresses that are gone close when the
- * runtime with `conf` is published.
+ * UDP addresses of `conf` that are not open yet are opened for every worker, and TCP
+ * addresses are tried; or none is and `err` says why. What is gone is retired, TCP
+ * listeners are opened and closed, when the runtime with `conf` is published.
  */
 int tp_workers_listen(struct tp_workers *workers, const struct tp_conf *conf, char *err, size_t err_size);
 

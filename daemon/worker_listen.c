@@ -229,29 +229,30 @@ static void open_addrs_collect(struct tp_worker *worker, void *arg)
 		open->of[worker->index].items[open->of[worker->index].len++] = l->addr;
 }
 
-static void explain(const struct tp_addr *addr, int err, char *text, size_t size)
+static void explain(const char *protocol, const struct tp_addr *addr, int err, char *text, size_t size)
 {
 	char name[TP_ADDR_STRLEN];
 
 	tp_addr_format(addr, name);
 	switch (-err) {
 	case EADDRINUSE:
-		snprintf(text, size, "UDP %s is in use: another program listens there (see `ss -lunp`); stop it, or "
-			 "choose another listening-port", name);
+		snprintf(text, size, "%s %s is in use: another program listens there (see `ss -ltunp`); stop it, or "
+			 "choose another listening-port", protocol, name);
 		break;
 	case EADDRNOTAVAIL:
 		snprintf(text, size, "this node has no address %s: correct listening-ip, or add the address", name);
 		break;
 	case EACCES:
 	case EPERM:
-		snprintf(text, size, "listening on UDP %s is not permitted: ports below 1024 need CAP_NET_BIND_SERVICE",
-			 name);
+		snprintf(text, size, "listening on %s %s is not permitted: ports below 1024 need CAP_NET_BIND_SERVICE",
+			 protocol, name);
 		break;
 	case EMFILE:
-		snprintf(text, size, "no descriptor left for UDP %s: raise the limit (ulimit -n, LimitNOFILE=)", name);
+		snprintf(text, size, "no descriptor left for %s %s: raise the limit (ulimit -n, LimitNOFILE=)", protocol,
+			 name);
 		break;
 	default:
-		snprintf(text, size, "cannot listen on UDP %s: %s", name, strerror(-err));
+		snprintf(text, size, "cannot listen on %s %s: %s", protocol, name, strerror(-err));
 	}
 }
 
@@ -288,7 +289,30 @@ static struct open_addrs *collect(struct tp_workers *workers)
 	return open;
 }
 
-int tp_workers_listen(struct tp_workers *workers, const struct tp_conf *conf, char *err, size_t err_size)
+/* Workers open their TCP listeners themselves, when the runtime changes: what would fail is found here. */
+static int check_tcp(const struct tp_conf *conf, const struct tp_conf *old, char *err, size_t err_size)
+{
+	struct tp_addr *wanted = NULL, *have = NULL;
+	size_t len = 0, have_len = 0;
+	int res = tp_listen_tcp(conf, &wanted, &len);
+
+	if (!res && old)
+		res = tp_listen_tcp(old, &have, &have_len);
+	if (res)
+		snprintf(err, err_size, "out of memory");
+	for (size_t i = 0; i < len && !res; i++) {
+		if (addr_listed(have, have_len, &wanted[i]))
+			continue;
+		res = tp_listen_tcp_probe(&wanted[i]);
+		if (res)
+			explain("TCP", &wanted[i], res, err, err_size);
+	}
+	free(wanted);
+	free(have);
+	return res;
+}
+
+static int listen_udp(struct tp_workers *workers, const struct tp_conf *conf, char *err, size_t err_size)
 {
 	struct tp_udp_listener **made = calloc(workers->len, sizeof(struct tp_udp_listener *));
 	struct tp_addr *wanted = NULL;
@@ -303,7 +327,7 @@ int tp_workers_listen(struct tp_workers *workers, const struct tp_conf *conf, ch
 	for (size_t i = 0; i < len && !res; i++) {
 		res = listen_one(workers, open, &wanted[i], made);
 		if (res)
-			explain(&wanted[i], res, err, err_size);
+			explain("UDP", &wanted[i], res, err, err_size);
 	}
 	for (unsigned int i = 0; i < workers->len; i++) {
 		if (res)
@@ -316,5 +340,34 @@ out:
 		open_addrs_free(open);
 	free(wanted);
 	free(made);
+	return res;
+}
+
+int tp_workers_listen(struct tp_workers *workers, const struct tp_conf *conf, char *err, size_t err_size)
+{
+	const struct tp_conf *old = workers->items[0].running ? tp_runtime_current()->conf : NULL;
+	int res = check_tcp(conf, old, err, err_size);
+
+	return res ? res : listen_udp(workers, conf, err, err_size);
+}
+
+int tp_workers_check_ports(const struct tp_conf *conf, char *err, size_t err_size)
+{
+	struct tp_addr *wanted;
+	size_t len;
+	int res = check_tcp(conf, NULL, err, err_size);
+
+	if (res)
+		return res;
+	if (tp_listen_udp(conf, &wanted, &len) < 0) {
+		snprintf(err, err_size, "out of memory");
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < len && !res; i++) {
+		res = tp_udp_probe(&wanted[i]);
+		if (res)
+			explain("UDP", &wanted[i], res, err, err_size);
+	}
+	free(wanted);
 	return res;
 }
