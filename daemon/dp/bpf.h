@@ -8,6 +8,7 @@
  *   bpf_police.c   token buckets
  *   bpf_local.c    tp1_local
  *   bpf_attach.c   one program on one device: XDP, tcx, clsact
+ *   bpf_pin.c      links in the bpffs
  *   bpf_choose.c   which hook for which device, and why
  *   bpf_devices.c  which devices, kept current
  *   bpf_prove.c    the programs proved on a scratch veth pair (bpf_scratch.c)
@@ -29,6 +30,7 @@
 #include "turnpike/abi.h"
 
 #define BPF_WHY_SIZE 160
+#define BPF_PIN_SIZE 192
 
 enum bpf_slot_state { BPF_SLOT_FREE, BPF_SLOT_LIVE, BPF_SLOT_REMOVED };
 
@@ -67,6 +69,8 @@ struct bpf_attached {
 	unsigned int ifindex;
 	int link_fd;		/* XDP, tcx: the program is there as long as it is open */
 	bool qdisc_ours;	/* clsact: we made the qdisc */
+	bool pinned;		/* XDP, tcx: in the bpffs, too: it outlives the daemon */
+	char pin[BPF_PIN_SIZE];	/* where, if pinned */
 };
 
 struct bpf_device {
@@ -119,6 +123,7 @@ struct bpf_dp {
 	size_t local_len;
 	bool confirmed;
 	bool no_tcx;			/* the kernel has none */
+	char pins[BPF_PIN_SIZE - 32];	/* the folder of our pins; empty: there is no bpffs */
 };
 
 static inline struct bpf_dp *bpf_of(struct tp_dp *dp)
@@ -158,6 +163,17 @@ int bpf_attach_tcx(int prog_fd, unsigned int ifindex, struct bpf_attached *ret);
 int bpf_attach_clsact(int prog_fd, unsigned int ifindex, struct bpf_attached *ret);
 void bpf_detach(struct bpf_attached *attached);
 const char *bpf_hook_name(enum bpf_hook hook);
+
+/*
+ * bpf_pin.c: links in the bpffs, so that programs outlive a daemon that is killed: flows are relayed until
+ * they expire, and no ICMP error leaves our ports. The next daemon's programs take the links over.
+ */
+void bpf_pins_open(struct bpf_dp *b, const struct tp_conf *conf);
+bool bpf_pin_adopt(struct bpf_dp *b, enum bpf_hook hook, unsigned int ifindex, int prog_fd, struct bpf_attached *ret);
+bool bpf_pin_exists(const struct bpf_dp *b, enum bpf_hook hook, unsigned int ifindex);
+void bpf_pin_set(struct bpf_dp *b, struct bpf_attached *attached);
+void bpf_pins_sweep(struct bpf_dp *b);	/* what was not taken over */
+void bpf_pins_close(struct bpf_dp *b);
 
 /* bpf_choose.c */
 int bpf_attach_tc(struct bpf_dp *b, unsigned int ifindex, struct bpf_attached *ret);

@@ -102,11 +102,21 @@ static void detach_clsact(const struct bpf_attached *attached)
 	bpf_tc_hook_destroy(&hook);
 }
 
+/* Detached before the pin goes: without our first user's rights the file may stay, inert, for the next daemon to remove. */
+static void detach_link(const struct bpf_attached *attached)
+{
+	if (attached->pinned) {
+		bpf_link_detach(attached->link_fd);
+		unlink(attached->pin);
+	}
+	close(attached->link_fd);
+}
+
 void bpf_detach(struct bpf_attached *attached)
 {
 	if (attached->hook == BPF_HOOK_CLSACT)
 		detach_clsact(attached);
 	else if (attached->hook != BPF_HOOK_USER)
-		close(attached->link_fd);
+		detach_link(attached);
 	*attached = (struct bpf_attached){ .hook = BPF_HOOK_USER, .link_fd = -1 };
 }

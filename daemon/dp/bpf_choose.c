@@ -28,7 +28,7 @@ static const char *xdp_refused(const struct bpf_dp *b, const struct tp_nl_link *
 		return "datapath=tc";
 	if (b->xdp_fd < 0)
 		return "the XDP program did not load";
-	if (link->xdp_prog_id) {
+	if (link->xdp_prog_id && !bpf_pin_exists(b, BPF_HOOK_XDP, link->ifindex)) {
 		snprintf(text, BPF_WHY_SIZE, "a foreign XDP program is on it and stays");
 		return text;
 	}
@@ -68,7 +68,9 @@ static bool choose_xdp(struct bpf_dp *b, const struct tp_nl_link *link, struct b
 		snprintf(refused, BPF_WHY_SIZE, "%s", no);
 		return false;
 	}
-	err = bpf_attach_xdp(b->xdp_fd, link->ifindex, &device->attached);
+	err = 0;
+	if (!bpf_pin_adopt(b, BPF_HOOK_XDP, link->ifindex, b->xdp_fd, &device->attached))
+		err = bpf_attach_xdp(b->xdp_fd, link->ifindex, &device->attached);
 	if (err) {
 		snprintf(refused, BPF_WHY_SIZE, "attaching XDP: %s", strerror(-err));
 		return false;
@@ -77,7 +79,7 @@ static bool choose_xdp(struct bpf_dp *b, const struct tp_nl_link *link, struct b
 	tp_nl_device_query(link->ifindex, link->name, &features);
 	device->flags = xdp_flags(link, &features);
 	if (!strcmp(link->kind, "veth"))
-		why_set(device, "native; the far end of the veth must have an XDP program or GRO, "
+		why_set(device, "native; the far end of the veth must have an XDP program, "
 			"or it receives nothing");
 	else
 		why_set(device, "native, driver %s%s%s", features.driver[0] ? features.driver : "unknown",
@@ -90,6 +92,8 @@ int bpf_attach_tc(struct bpf_dp *b, unsigned int ifindex, struct bpf_attached *r
 {
 	int err = -EINVAL;
 
+	if (bpf_pin_adopt(b, BPF_HOOK_TCX, ifindex, b->tc_fd, ret))
+		return 0;
 	if (!b->no_tcx) {
 		err = bpf_attach_tcx(b->tc_fd, ifindex, ret);
 		if (err == -EINVAL)

@@ -172,6 +172,8 @@ static int node_open(struct bpf_dp *b, const struct tp_conf *conf, char *why)
 	if (!err)
 		err = bpf_prove(b, why);
 	if (!err)
+		bpf_pins_open(b, conf);
+	if (!err)
 		err = node_open_network(b, why);
 	if (!err)
 		err = bpf_slots_init(b);
@@ -182,6 +184,7 @@ static int node_open(struct bpf_dp *b, const struct tp_conf *conf, char *why)
 	state_init(b);
 	local_sync(b);
 	bpf_devices_sync(b);
+	bpf_pins_sweep(b);
 	if (!b->conf.forced || node_has_hook(b))
 		return 0;
 	snprintf(why, BPF_WHY_SIZE, "no interface can have it");
@@ -215,6 +218,7 @@ int bpf_dp_new(const struct tp_conf *conf, struct bpf_dp **ret, char *why)
 void bpf_dp_free(struct bpf_dp *b)
 {
 	bpf_devices_free(b);
+	bpf_pins_close(b);
 	bpf_slots_fini(b);
 	if (b->nl)
 		tp_nl_free(b->nl);

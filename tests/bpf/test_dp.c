@@ -532,6 +532,40 @@ static void test_unprivileged(void)
 	      WEXITSTATUS(status));
 }
 
+/* What a daemon that is killed leaves: programs that relay, and pins that the next one takes over. */
+static void test_killed(const char *datapath, const char *pin)
+{
+	struct tp_flow flow = flow_of(TP_DP_CHANNEL);
+	struct tp_flow_life life = life_of(600);
+	char folder[] = "/tmp/tp-dp-XXXXXX", path[64];
+	struct tp_conf *conf = conf_of(datapath, 64);
+	struct tp_dp *dp;
+	tp_flow_id id = 0;
+	pid_t child;
+	int status;
+
+	check(mkdtemp(folder) && sh("mount -t bpf tp-dp %s", folder), "%s: a private bpffs", datapath);
+	snprintf(path, sizeof(path), "%s/turnpike", folder);
+	conf->bpffs = path;
+	child = fork();
+	if (!child)
+		_exit(tp_dp_open(conf, &opened) || opened->ops->add(opened, &flow, &life, &id) || !up_arrives(SOON_MS));
+	waitpid(child, &status, 0);
+	check(WIFEXITED(status) && !WEXITSTATUS(status), "%s: a daemon relays, and is gone", datapath);
+	check(sh("ls %s/*/%u-%s > /dev/null", path, if_nametoindex("cl1"), pin), "%s: its link is pinned", datapath);
+	check_eq(tp_dp_open(conf, &dp), 0, "%s: the next daemon opens", datapath);
+	opened = dp;
+	check(!strcmp(interface_of(dp, "cl1").hook, pin), "%s: with the same hook", datapath);
+	check(!up_arrives(NEVER_MS), "%s: its program has its own flows", datapath);
+	dp->ops->add(dp, &flow, &life, &id);
+	check(up_arrives(SOON_MS), "%s: and relays them", datapath);
+	dp->ops->close(dp);
+	check(sh("test ! -e %s && ! ip -d link show | grep -q prog/xdp", path), "%s: closed, it leaves nothing", datapath);
+	sh("umount %s && rmdir %s", folder, folder);
+	while (recv(peer_fd, path, sizeof(path), MSG_DONTWAIT) >= 0)
+		;
+}
+
 static void test_new_interface(void)
 {
 	struct tp_dp *dp;
@@ -570,6 +604,9 @@ int main(void)
 	test_full();
 	test_foreign_xdp();
 	test_clsact();
+	test_killed("xdp", "xdp");
+	if (tcx)
+		test_killed("tc", "tcx");
 	test_new_interface();
 	test_unprivileged();
 	return done();
