@@ -95,7 +95,6 @@ struct tp_conf {
 	char *nonce_key;		/* hex; shared by a farm; unset: random at start */
 	uint8_t password_algorithms;	/* bit 0 MD5, bit 1 SHA-256: offered; default both */
 	uint32_t stale_nonce_s;		/* 600; 0: nonces do not expire */
-	bool check_origin;		/* check-origin-consistency */
 	bool secure_stun;
 
 	/* lifetimes and limits */
@@ -129,7 +128,7 @@ struct tp_conf {
 	/* streams */
 	char *cert, *pkey, *pkey_pwd, *ca_file, *cipher_list;	/* pkey: cert where the key is in the same file */
 	bool no_tlsv1_2;			/* TLS 1.3 only */
-	uint32_t max_allocate_timeout_s;	/* 60: a stream without an allocation is closed after it */
+	uint32_t max_allocate_timeout_s;	/* 60: a connection without an allocation is closed after this silence */
 	struct tp_list certs;			/* further cert=, each with the pkey= after it, for SNI */
 	struct tp_list pkeys;
 	struct tp_addr tcp_proxy;		/* tcp-proxy-port: port 0 off, family 0 every listening address */
@@ -143,13 +142,8 @@ struct tp_conf {
 	char *log_file, *pidfile, *proc_user, *proc_group;
 	bool syslog, verbose, extra_verbose;
 	int syslog_facility;			/* LOG_DAEMON, ... */
-	bool log_binding;
 	bool drain_at_start;
 	uint32_t drain_min_allocations;
-	bool prometheus;
-	uint16_t prometheus_port;
-	struct tp_addr prometheus_address;	/* 127.0.0.1; without a port */
-	bool prometheus_username_labels;
 
 	/* where it comes from */
 	char *file;				/* NULL: none */

@@ -94,12 +94,6 @@ void conf_parse_range(struct conf_load *load, const struct conf_key *key, char *
 	grown[(*len)++] = range;
 }
 
-void conf_parse_address(struct conf_load *load, const struct conf_key *key, char *value)
-{
-	if (parse_ip(value, (struct tp_addr *)((char *)load->conf + key->where)))
-		conf_error(load, "'%.64s' is no IP address", value);
-}
-
 static bool is_unicast(const struct tp_addr *addr)
 {
 	return addr->family == 4 ? addr->ip[0] < 224 : addr->ip[0] != 0xff;

@@ -91,7 +91,6 @@ void conf_parse_external_ip(struct conf_load *load, const struct conf_key *key, 
 void conf_parse_range(struct conf_load *load, const struct conf_key *key, char *value);
 void conf_parse_alternate(struct conf_load *load, const struct conf_key *key, char *value);
 void conf_parse_proxy_port(struct conf_load *load, const struct conf_key *key, char *value);
-void conf_parse_address(struct conf_load *load, const struct conf_key *key, char *value);
 void conf_parse_user(struct conf_load *load, const struct conf_key *key, char *value);
 void conf_parse_secret(struct conf_load *load, const struct conf_key *key, char *value);
 void conf_parse_oauth_key(struct conf_load *load, const struct conf_key *key, char *value);

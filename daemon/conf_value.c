@@ -242,8 +242,8 @@ void conf_parse_log_file(struct conf_load *load, const struct conf_key *key, cha
 {
 	if (strcmp(value, "syslog") == 0)
 		load->conf->syslog = true;
-	else if (strcmp(value, "stdout") != 0 && strcmp(value, "-") != 0)
-		set_string(load, &load->conf->log_file, value);
+	else
+		set_string(load, &load->conf->log_file, strcmp(value, "-") == 0 ? "stdout" : value);
 }
 
 /* Hexadecimal digits of a 16-byte MD5 key or a 32-byte SHA-256 key. */
@@ -396,6 +396,5 @@ void conf_set_defaults(struct conf_load *load)
 	conf->password_algorithms = 3;
 	conf->default_family = 4;
 	conf->syslog_facility = LOG_DAEMON;
-	tp_addr_parse("127.0.0.1", &conf->prometheus_address);
 	set_string(load, &conf->datapath, "auto");
 }

@@ -84,12 +84,12 @@ void tp_log(enum tp_log_level level, const char *format, ...)
 		;
 }
 
-int tp_log_open(const char *file, bool to_syslog)
+int tp_log_open(const char *file, bool to_syslog, int facility)
 {
 	int fd;
 
 	if (to_syslog) {
-		openlog("turnpiked", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+		openlog("turnpiked", LOG_PID | LOG_NDELAY, facility);
 		atomic_store_explicit(&log_to_syslog, true, memory_order_release);
 		return 0;
 	}

@@ -26,6 +26,6 @@ void tp_log_set_level(enum tp_log_level level);
  * stderr). Opens the file anew, which is how a rotated log is let go. 0 or a
  * negative errno; then lines go on to where they went before. One thread calls it.
  */
-int tp_log_open(const char *file, bool to_syslog);
+int tp_log_open(const char *file, bool to_syslog, int facility);
 
 #endif

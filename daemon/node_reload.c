@@ -18,7 +18,7 @@
 
 void node_configure_log(const struct tp_conf *conf)
 {
-	int err = tp_log_open(conf->log_file, conf->syslog);
+	int err = tp_log_open(conf->log_file, conf->syslog, conf->syslog_facility);
 
 	if (err < 0)
 		tp_error("cannot open the log file %s: %s; lines go where they went before", conf->log_file,

@@ -104,6 +104,7 @@ static int worker_init_dtls(struct tp_worker *worker, uint32_t sessions)
 	struct tp_dtls_params params;
 
 	tp_dtls_params_default(&params, sessions);
+	params.idle_ms = worker->runtime->conf->max_allocate_timeout_s * 1000;
 	params.conns = worker->conns;
 	params.arg = worker;
 	params.send = dtls_send;
@@ -122,6 +123,7 @@ static int worker_init_streams(struct tp_worker *worker, const struct tp_conf *c
 	if (!worker->conns)
 		return -ENOMEM;
 	tp_stream_params_default(&params, connections);
+	params.idle_ms = conf->max_allocate_timeout_s * 1000;
 	params.loop = worker->loop;
 	params.conns = worker->conns;
 	params.arg = worker;

@@ -113,8 +113,11 @@ static int load_certificate(SSL_CTX *ssl_ctx, const char *cert, const char *pkey
 
 static int apply_settings(SSL_CTX *ssl_ctx, bool dtls, const struct tp_conf *conf, char *err, size_t err_size)
 {
-	if (SSL_CTX_set_min_proto_version(ssl_ctx, dtls ? DTLS1_2_VERSION : TLS1_2_VERSION) != 1)
-		return fail(err, err_size, "TLS 1.2 is not available");
+	/* no-tlsv1_2 is about TLS: DTLS has no later version. */
+	int least = dtls ? DTLS1_2_VERSION : conf->no_tlsv1_2 ? TLS1_3_VERSION : TLS1_2_VERSION;
+
+	if (SSL_CTX_set_min_proto_version(ssl_ctx, least) != 1)
+		return fail(err, err_size, "the wanted TLS version is not available");
 	if (conf->cipher_list && SSL_CTX_set_cipher_list(ssl_ctx, conf->cipher_list) != 1)
 		return fail(err, err_size, "cipher-list %s", conf->cipher_list);
 	if (conf->ca_file) {
