@@ -11,7 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/auth.h"
 #include "conf_parts.h"
+
+#define CONF_ORIGINS_MAX	64	/* as auth/user.c takes them */
 
 struct tp_conf *tp_conf_default(void)
 {
@@ -86,6 +89,7 @@ void tp_conf_free(struct tp_conf *conf)
 	free_list(&conf->static_auth_secret);
 	free_list(&conf->oauth_key);
 	free_list(&conf->origin_realm);
+	free_list(&conf->range_realm);
 	free_list(&conf->certs);
 	free_list(&conf->pkeys);
 	free_list(&conf->interface);
@@ -299,6 +303,65 @@ static int keep_unchangeable(const struct tp_conf *old, struct tp_conf **conf, s
 	if (!load.no_memory)
 		load_entries(&load);
 	return load_end(&load, conf);
+}
+
+int tp_conf_copy(const struct tp_conf *old, struct tp_conf **ret)
+{
+	struct tp_conf_report report = { 0 };
+	struct conf_load load = { .report = &report, .conf = calloc(1, sizeof(*load.conf)) };
+	int r;
+
+	if (!load.conf)
+		return -ENOMEM;
+	load.again = true;
+	load.no_memory = merge_entries(&load, old, old) != 0;
+	if (old->file)
+		load.conf->file = conf_strdup(&load, old->file);
+	for (size_t i = 0; i < old->options.len; i++)
+		conf_list_add(&load, &load.conf->options, old->options.items[i]);
+	if (!load.no_memory)
+		load_entries(&load);
+	r = load_end(&load, ret);
+	tp_conf_report_fini(&report);
+	return r;
+}
+
+int tp_conf_add_range(struct tp_conf *conf, bool allowed, const char *realm, const char *text)
+{
+	struct tp_conf_report report = { 0 };
+	struct conf_load load = { .report = &report, .conf = conf };
+	struct tp_range **ranges = allowed ? &conf->allowed : &conf->denied, *grown, range;
+	size_t *len = allowed ? &conf->allowed_len : &conf->denied_len;
+	int r = tp_range_parse(text, &range);
+
+	if (r)
+		return r;
+	grown = conf_grow(&load, *ranges, *len, sizeof(range));
+	if (grown)
+		*ranges = grown;
+	if (*realm) {
+		conf_list_add(&load, &conf->range_realm, realm);
+		range.realm = load.no_memory ? NULL : conf->range_realm.items[conf->range_realm.len - 1];
+	}
+	if (load.no_memory)
+		return -ENOMEM;
+	grown[(*len)++] = range;
+	return 0;
+}
+
+int tp_conf_add_origin(struct tp_conf *conf, const char *origin, const char *realm)
+{
+	struct tp_conf_report report = { 0 };
+	struct conf_load load = { .report = &report, .conf = conf };
+	char *text;
+
+	if (!*origin || !*realm || strlen(realm) >= TP_AUTH_REALM_SIZE || conf->origin_realm.len >= CONF_ORIGINS_MAX)
+		return -EINVAL;
+	if (asprintf(&text, "%s,%s", origin, realm) < 0)
+		return -ENOMEM;
+	conf_list_add(&load, &conf->origin_realm, text);
+	free(text);
+	return load.no_memory ? -ENOMEM : 0;
 }
 
 static const char *first_error(const struct tp_conf_report *report)

@@ -120,6 +120,7 @@ struct tp_conf {
 	uint8_t default_family;			/* allocation-default-address-family: 4, 6, or 0 keep the client's */
 	struct tp_range *allowed, *denied;
 	size_t allowed_len, denied_len;
+	struct tp_list range_realm;		/* what their `realm` points to */
 	bool allow_loopback_peers;
 	struct tp_alternate *alternate;
 	size_t alternate_len;
@@ -187,6 +188,13 @@ int tp_conf_load(const char *file, const char *const *options, size_t options_le
  */
 int tp_conf_reload(const struct tp_conf *old, struct tp_conf **ret, struct tp_conf_report *report,
 		   char *ret_summary, size_t summary_size);
+
+/* The same configuration again, without looking at its files: what a store has may have changed. 0 or -ENOMEM. */
+int tp_conf_copy(const struct tp_conf *old, struct tp_conf **ret);
+
+/* What a user store adds before a configuration is published. 0, -EINVAL, -ERANGE or -ENOMEM. Realm "": every one. */
+int tp_conf_add_range(struct tp_conf *conf, bool allowed, const char *realm, const char *text);
+int tp_conf_add_origin(struct tp_conf *conf, const char *origin, const char *realm);
 
 /* The names of what differs, as that sentence. Returns how many of them a reload may not change. */
 size_t tp_conf_diff(const struct tp_conf *old, const struct tp_conf *conf, char *ret_summary, size_t summary_size);

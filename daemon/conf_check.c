@@ -149,7 +149,7 @@ static void check_tls(struct conf_load *load)
 	struct tp_tls_context *tls;
 	char err[256];
 
-	if (!check_files(load))
+	if (!load->again && !check_files(load))
 		return;
 	if (!conf->cert) {
 		if (conf->pkey) {
@@ -164,7 +164,7 @@ static void check_tls(struct conf_load *load)
 	}
 	if (!conf->pkey)
 		conf->pkey = conf_strdup(load, conf->cert);
-	if (!conf->pkey || (conf->no_tls && conf->no_dtls))
+	if (!conf->pkey || (conf->no_tls && conf->no_dtls) || load->again)
 		return;
 	tls = tp_tls_context_new(conf, err, sizeof(err));
 	if (!tls) {

@@ -59,6 +59,7 @@ struct conf_load {
 	unsigned int line;		/* of the entry at work; 0: of the command line, or none */
 	const struct conf_key *key;	/* NULL: none */
 	bool no_memory;
+	bool again;			/* a copy of what was checked: its files may be out of reach by now */
 };
 
 /* A problem of the entry at work, or of a given line. */

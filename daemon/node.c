@@ -25,6 +25,7 @@
 #include "runtime.h"
 
 #define SECOND_NS 1000000000ull
+#define LISTS_WAIT_MS 3000
 /* Sockets that are not relay sockets: listeners, maps, control connections, and room to refuse politely. */
 #define DESCRIPTORS_SPARE 256
 
@@ -240,12 +241,47 @@ static int open_workers(struct tp_node *node, const struct tp_conf *conf)
 	return err;
 }
 
+static void take_lists(struct tp_job *job)
+{
+	struct tp_node *node = job->arg;
+
+	atomic_store(&node->lists_posted, false);
+	node_take_lists(node);
+}
+
+/* On the store's thread. */
+static void on_lists(void *arg)
+{
+	struct tp_node *node = arg;
+
+	if (!atomic_exchange(&node->lists_posted, true))
+		tp_loop_post(node->loop, &node->lists);
+}
+
+/* What nobody may relay to holds from the first packet on, if the store answers. */
+static void wait_for_lists(struct tp_node *node)
+{
+	if (!tp_store_wait_lists(node->store, LISTS_WAIT_MS))
+		tp_warning("the user store does not answer: starting without its peer lists");
+	/* They were posted before the wait ended, and no worker runs yet. */
+	tp_loop_run_jobs(node->loop);
+}
+
 /* After the privileges are dropped, which an earlier thread would keep. */
 static int start_stores(struct tp_node *node)
 {
-	int err = node->store ? tp_store_start(node->store) : 0;
+	int err = 0;
 
-	return err || !node->events ? err : tp_events_start(node->events);
+	if (node->store) {
+		node->lists.fn = take_lists;
+		node->lists.arg = node;
+		tp_store_on_lists(node->store, on_lists, node);
+		err = tp_store_start(node->store);
+		if (err)
+			return err;
+		wait_for_lists(node);
+	}
+	return node->events ? tp_events_start(node->events) : 0;
 }
 
 /*
@@ -295,7 +331,7 @@ int tp_node_init(struct tp_node *node, struct tp_conf *conf)
 
 int tp_node_run(struct tp_node *node)
 {
-	const struct tp_conf *conf = tp_runtime_current()->conf;
+	const struct tp_conf *conf;
 	int err = start_stores(node);
 
 	err = err ? err : tp_workers_start(node->workers);
@@ -303,6 +339,7 @@ int tp_node_run(struct tp_node *node)
 		tp_error("cannot start the threads: %s", strerror(-err));
 		return 1;
 	}
+	conf = tp_runtime_current()->conf;
 	node->draining = conf->drain_at_start;
 	if (node->draining)
 		tp_workers_call(node->workers, set_drain, node, NULL);

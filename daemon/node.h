@@ -7,6 +7,7 @@
 #ifndef TP_NODE_H
 #define TP_NODE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,8 @@ struct tp_node {
 	struct tp_workers *workers;
 	struct tp_ctl *ctl;
 	struct tp_watch signals, network;
+	struct tp_job lists;		/* the store has other peer lists and realms */
+	atomic_bool lists_posted;
 	uint64_t started_ns;
 	uint64_t beat_ns;		/* the next one */
 	uint64_t descriptors;		/* the limit */
@@ -57,5 +60,6 @@ bool tp_node_count(struct tp_node *node, uint64_t *ret_allocations);
 /* Shared by node*.c: the log as the configuration has it; users and certificates from it. */
 void node_configure_log(const struct tp_conf *conf);
 int node_publish(struct tp_node *node, struct tp_conf *conf, char *text, size_t size);
+void node_take_lists(struct tp_node *node);	/* of the user store, into the published configuration */
 
 #endif

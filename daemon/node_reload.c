@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "auth/auth.h"
+#include "auth/store.h"
 #include "conf.h"
 #include "log.h"
 #include "net/tls_context.h"
@@ -36,27 +37,58 @@ static int load_certificates(const struct tp_conf *conf, struct tp_tls_context *
 	return *ret ? 0 : -EINVAL;
 }
 
-int node_publish(struct tp_node *node, struct tp_conf *conf, char *text, size_t size)
+/* Takes over `conf`, or says why not. */
+static int publish_users(struct tp_node *node, struct tp_conf *conf, char *text, size_t size)
 {
-	struct tp_tls_context *tls = NULL;
-	struct tp_auth *auth = tp_auth_new(conf, text, size);
-	int err = auth ? load_certificates(conf, &tls, text, size) : -EINVAL;
+	struct tp_auth *auth;
+	int err;
 
-	if (err) {
-		tp_auth_free(auth);
-		return err;
+	if (node->store && tp_store_apply_lists(node->store, conf)) {
+		snprintf(text, size, "out of memory");
+		return -ENOMEM;
 	}
-	if (node->store)
-		tp_auth_use_store(auth, node->store);
+	auth = tp_auth_new(conf, text, size);
+	if (!auth)
+		return -EINVAL;
+	tp_auth_use_store(auth, node->store);
 	err = tp_runtime_publish(conf, auth);
 	if (err) {
 		snprintf(text, size, "out of memory");
 		tp_auth_free(auth);
+	}
+	return err;
+}
+
+int node_publish(struct tp_node *node, struct tp_conf *conf, char *text, size_t size)
+{
+	struct tp_tls_context *tls = NULL;
+	int err = load_certificates(conf, &tls, text, size);
+
+	if (err)
+		return err;
+	err = publish_users(node, conf, text, size);
+	if (err) {
 		tp_tls_context_put(tls);
 		return err;
 	}
 	tp_tls_context_publish(tls);
 	return 0;
+}
+
+/* The store's peer lists and realms are others: the configuration of now is published again with them. */
+void node_take_lists(struct tp_node *node)
+{
+	char why[512] = "out of memory";
+	struct tp_conf *conf = NULL;
+	int err = tp_conf_copy(tp_runtime_current()->conf, &conf);
+
+	err = err ? err : publish_users(node, conf, why, sizeof(why));
+	if (err) {
+		tp_error("peer lists and realms of the user store are not taken: %s", why);
+		tp_conf_free(conf);
+		return;
+	}
+	tp_notice("peer lists and realms of the user store are taken");
 }
 
 /* The first problem of a report: the log has all of them. */

@@ -32,10 +32,15 @@ struct tp_store {
 	uint64_t fresh_ns, keep_ns, absent_ns;
 	struct subscriber *subscriber;
 	size_t subscribers_len;
+	struct subscriber on_lists;
 
 	pthread_mutex_t lock;		/* of all below */
 	pthread_cond_t work;
+	pthread_cond_t listed;
 	bool stop;
+	bool lists_tried;		/* fetched, or failed to, at least once */
+	uint64_t lists_due_ns;
+	struct store_lists lists;
 	struct store_cache cache;
 	struct cds_list_head queue;
 	size_t queue_len;
@@ -199,6 +204,63 @@ static void look_up(struct tp_store *store, struct cache_entry *entry, struct st
 	store_cache_answer(&store->cache, entry, rows, now_ns());
 }
 
+/* With the lock; true: they are others than before. */
+static bool take_lists(struct tp_store *store, struct store_lists *fresh)
+{
+	struct store_lists old = store->lists;
+
+	store_lists_sort(fresh);
+	if (store_lists_equal(&old, fresh)) {
+		store_lists_fini(fresh);
+		return false;
+	}
+	store->lists = *fresh;
+	store_lists_fini(&old);
+	return true;
+}
+
+/* Called with the lock, which is not held while the store is asked. A failure leaves the lists as they are. */
+static void fetch_lists(struct tp_store *store)
+{
+	struct store_lists fresh = { 0 };
+	bool changed = false;
+	int err;
+
+	pthread_mutex_unlock(&store->lock);
+	err = store->backend->ops->lists(store->backend, &fresh);
+	if (err)
+		tp_warning("user store (%s): no peer lists and realms: %s", store->info.kind, store->backend->error);
+	else if (fresh.cut)
+		tp_error("user store (%s): more than %d peer ranges and origins; the rest is not used", store->info.kind,
+			 STORE_LISTS_MAX);
+	pthread_mutex_lock(&store->lock);
+	if (err)
+		store_lists_fini(&fresh);
+	else
+		changed = take_lists(store, &fresh);
+	store->lists_due_ns = now_ns() + (store->fresh_ns > SECOND_NS ? store->fresh_ns : SECOND_NS);
+	if (changed && store->on_lists.fn) {
+		pthread_mutex_unlock(&store->lock);
+		store->on_lists.fn(store->on_lists.arg);
+		pthread_mutex_lock(&store->lock);
+	}
+	/* Only now: who waits finds that it was told. */
+	store->lists_tried = true;
+	pthread_cond_broadcast(&store->listed);
+}
+
+/* With the lock: until there is a question, the lists are due, or the end. */
+static void wait_for_work(struct tp_store *store)
+{
+	const struct timespec until = { .tv_sec = (time_t)(store->lists_due_ns / SECOND_NS),
+					.tv_nsec = (long)(store->lists_due_ns % SECOND_NS) };
+
+	if (store->backend->ops->lists)
+		pthread_cond_clockwait(&store->work, &store->lock, CLOCK_MONOTONIC, &until);
+	else
+		pthread_cond_wait(&store->work, &store->lock);
+}
+
 static void notify(struct tp_store *store)
 {
 	for (size_t i = 0; i < store->subscribers_len; i++)
@@ -214,8 +276,12 @@ static void *run(void *arg)
 	while (rows && !store->stop) {
 		struct cache_entry *entry;
 
+		if (store->backend->ops->lists && now_ns() >= store->lists_due_ns) {
+			fetch_lists(store);
+			continue;
+		}
 		if (cds_list_empty(&store->queue)) {
-			pthread_cond_wait(&store->work, &store->lock);
+			wait_for_work(store);
 			continue;
 		}
 		entry = cds_list_first_entry(&store->queue, struct cache_entry, waiting);
@@ -275,6 +341,7 @@ struct tp_store *tp_store_with(struct store_backend *backend, const struct tp_co
 	CDS_INIT_LIST_HEAD(&store->queue);
 	pthread_mutex_init(&store->lock, NULL);
 	pthread_cond_init(&store->work, NULL);
+	pthread_cond_init(&store->listed, NULL);
 	if (store_cache_init(&store->cache) == 0)
 		return store;
 	store_cache_fini(&store->cache);
@@ -324,10 +391,61 @@ void tp_store_free(struct tp_store *store)
 	tp_store_stop(store);
 	store->backend->ops->free(store->backend);
 	store_cache_fini(&store->cache);
+	store_lists_fini(&store->lists);
+	pthread_cond_destroy(&store->listed);
 	pthread_cond_destroy(&store->work);
 	pthread_mutex_destroy(&store->lock);
 	free(store->subscriber);
 	free(store);
+}
+
+/* --- lists --- */
+
+void tp_store_on_lists(struct tp_store *store, tp_store_notify_fn changed, void *arg)
+{
+	store->on_lists = (struct subscriber){ changed, arg };
+}
+
+bool tp_store_wait_lists(struct tp_store *store, unsigned int timeout_ms)
+{
+	uint64_t until_ns = now_ns() + timeout_ms * 1000000ull;
+	const struct timespec until = { .tv_sec = (time_t)(until_ns / SECOND_NS), .tv_nsec = (long)(until_ns % SECOND_NS) };
+	bool tried;
+
+	pthread_mutex_lock(&store->lock);
+	while (!store->lists_tried && store->backend->ops->lists &&
+	       pthread_cond_clockwait(&store->listed, &store->lock, CLOCK_MONOTONIC, &until) == 0)
+		;
+	tried = store->lists_tried;
+	pthread_mutex_unlock(&store->lock);
+	return tried;
+}
+
+static int apply_row(const struct store_list_row *row, struct tp_conf *conf)
+{
+	int r = 0;
+
+	if (row->kind == 'o' && !conf->no_dynamic_realms)
+		r = tp_conf_add_origin(conf, row->value, row->realm);
+	else if (row->kind != 'o' && !conf->no_dynamic_ip_list)
+		r = tp_conf_add_range(conf, row->kind == 'a', row->realm, row->value);
+	if (r == -ENOMEM)
+		return r;
+	if (r)
+		tp_error("user store: '%s' of realm '%s' is no %s and is not used", row->value, row->realm,
+			 row->kind == 'o' ? "origin" : "peer range");
+	return 0;
+}
+
+int tp_store_apply_lists(struct tp_store *store, struct tp_conf *conf)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&store->lock);
+	for (size_t i = 0; i < store->lists.len && !r; i++)
+		r = apply_row(&store->lists.row[i], conf);
+	pthread_mutex_unlock(&store->lock);
+	return r;
 }
 
 void tp_store_read(struct tp_store *store, struct tp_store_info *ret)

@@ -57,6 +57,17 @@ int tp_store_subscribe(struct tp_store *store, tp_store_notify_fn fn, void *arg)
 enum tp_store_result tp_store_get(struct tp_store *store, enum tp_store_kind kind, const char *realm, const void *name,
 				  size_t name_size, size_t index, char ret[TP_STORE_TEXT_SIZE]);
 
+/*
+ * What a store has for everybody: allowed_peer_ip, denied_peer_ip and turn_origin_to_realm. They are
+ * fetched at the start and every store-fresh seconds; `changed` is called on the store's thread when
+ * they differ from before. While the store is down the last ones stay. Set before the start.
+ */
+void tp_store_on_lists(struct tp_store *store, tp_store_notify_fn changed, void *arg);
+/* Until they were fetched, or that failed; false: not in this time. */
+bool tp_store_wait_lists(struct tp_store *store, unsigned int timeout_ms);
+/* Adds them to a configuration that nobody reads yet. Rows that make no sense are logged. 0 or -ENOMEM. */
+int tp_store_apply_lists(struct tp_store *store, struct tp_conf *conf);
+
 struct tp_store_info {
 	const char *kind;	/* "sqlite", "pgsql", "redis" */
 	bool down;

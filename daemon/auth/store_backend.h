@@ -25,6 +25,23 @@ void store_rows_add(struct store_rows *rows, const char *text, size_t size);
 void store_rows_add_oauth(struct store_rows *rows, const char *kid, const char *key, const char *timestamp,
 			  const char *lifetime, const char *algorithm);
 
+/* What a store has for everybody: rows "a" or "d" (allowed-, denied-peer-ip) or "o" (origin), each with its realm. */
+#define STORE_LISTS_MAX		4096	/* rows */
+
+struct store_lists {
+	struct store_list_row {
+		char kind;
+		char *realm, *value;	/* realm "": all */
+	} *row;
+	size_t len;
+	bool cut;	/* there are more than STORE_LISTS_MAX, or no memory */
+};
+
+void store_lists_add(struct store_lists *lists, char kind, const char *realm, const char *value);
+void store_lists_fini(struct store_lists *lists);
+void store_lists_sort(struct store_lists *lists);	/* and duplicates go */
+bool store_lists_equal(const struct store_lists *a, const struct store_lists *b);
+
 struct store_query {
 	enum tp_store_kind kind;
 	const char *realm, *name;	/* UTF-8 without zeroes */
@@ -36,6 +53,8 @@ struct store_backend_ops {
 	const char *name;
 	/* 0 and the rows, none where there is no such thing; or a negative errno with the reason in `error`. */
 	int (*lookup)(struct store_backend *backend, const struct store_query *query, struct store_rows *ret);
+	/* 0, or a negative errno with the reason in `error`. NULL: it has none. */
+	int (*lists)(struct store_backend *backend, struct store_lists *ret);
 	void (*free)(struct store_backend *backend);
 };
 
@@ -51,6 +70,14 @@ struct store_backend *store_redis_new(const char *conninfo, char *err, size_t er
 
 /* With a backend of the caller's own, which it takes over. */
 struct tp_store *tp_store_with(struct store_backend *backend, const struct tp_conf *conf);
+
+/* The queries of the lists: realm and value. */
+#define STORE_LIST_QUERIES 3
+struct store_list_query {
+	char kind;
+	const char *sql;
+};
+extern const struct store_list_query store_list_queries[STORE_LIST_QUERIES];
 
 /* SQL with its parameters $1, $2 in this order, for SQLite and PostgreSQL; returns how many parameters. */
 int store_sql(const struct store_query *query, const char **ret_sql, const char *ret_params[2]);

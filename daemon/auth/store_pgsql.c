@@ -144,6 +144,40 @@ static int take_result(struct pgsql_store *s, enum tp_store_kind kind, struct st
 	return 0;
 }
 
+static int list_once(struct pgsql_store *s, const struct store_list_query *query, struct store_lists *ret)
+{
+	PGresult *result;
+	bool good;
+
+	if (pgsql_connect(s))
+		return -EIO;
+	if (!PQsendQueryParams(s->conn, query->sql, 0, NULL, NULL, NULL, NULL, 0))
+		return fail(s, NULL);
+	if (wait_result(s))
+		return -EIO;
+	result = PQgetResult(s->conn);
+	good = PQresultStatus(result) == PGRES_TUPLES_OK;
+	for (int i = 0; good && i < PQntuples(result); i++)
+		store_lists_add(ret, query->kind, PQgetvalue(result, i, 0), PQgetvalue(result, i, 1));
+	PQclear(result);
+	if (!good)
+		return fail(s, NULL);
+	if (wait_result(s))
+		return -EIO;
+	PQclear(PQgetResult(s->conn));
+	return 0;
+}
+
+static int pgsql_lists(struct store_backend *backend, struct store_lists *ret)
+{
+	struct pgsql_store *s = (struct pgsql_store *)backend;
+	int r = 0;
+
+	for (int i = 0; i < STORE_LIST_QUERIES && !r; i++)
+		r = list_once(s, &store_list_queries[i], ret);
+	return r;
+}
+
 static int lookup_once(struct pgsql_store *s, const struct store_query *query, struct store_rows *ret)
 {
 	const char *sql, *params[2];
@@ -185,6 +219,7 @@ static void pgsql_free(struct store_backend *backend)
 static const struct store_backend_ops pgsql_ops = {
 	.name = "pgsql",
 	.lookup = pgsql_lookup,
+	.lists = pgsql_lists,
 	.free = pgsql_free,
 };
 

@@ -5,6 +5,8 @@
  *   turn/realm/R/user/U/key	string: the key in hexadecimal digits
  *   turn/realm/R/secret	set: the secrets of a realm
  *   turn/oauth/kid/K		hash: ikm_key, timestamp, lifetime, as_rs_alg
+ *   turn/realm/R/allowed-peer-ip, turn/realm/R/denied-peer-ip	sets
+ *   turn/origin/O		string: a realm
  */
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -14,6 +16,8 @@
 
 #include "auth/redis.h"
 #include "auth/store_backend.h"
+
+#define SCAN_STEPS_MAX	100000	/* of 1000 keys */
 
 struct redis_store {
 	struct store_backend base;
@@ -98,6 +102,71 @@ static int redis_lookup(struct store_backend *backend, const struct store_query 
 	return connected ? lookup_once(s, query, ret) : -EIO;
 }
 
+/* The members of a peer list, or the realm of an origin: `name` is what stands in the key for *. */
+static int list_key(struct redis_store *s, char kind, const char *key, const char *name, struct store_lists *ret)
+{
+	redisReply *reply = redisCommand(s->conn, kind == 'o' ? "GET %s" : "SMEMBERS %s", key);
+
+	if (!reply)
+		return fail(s, s->conn->errstr);
+	if (reply->type == REDIS_REPLY_STRING)
+		store_lists_add(ret, kind, reply->str, name);
+	for (size_t i = 0; i < reply->elements; i++)
+		if (element_text(reply, i))
+			store_lists_add(ret, kind, name, element_text(reply, i));
+	freeReplyObject(reply);
+	return 0;
+}
+
+/* Keys of a pattern with one *, step by step: KEYS would stop the server for as long as it looks. */
+static int list_pattern(struct redis_store *s, char kind, const char *before, const char *behind,
+			struct store_lists *ret)
+{
+	char cursor[32] = "0", name[TP_STORE_TEXT_SIZE];
+	unsigned int steps = 0;
+	redisReply *reply;
+	int r = 0;
+
+	do {
+		if (++steps > SCAN_STEPS_MAX)
+			return fail(s, "SCAN does not come to an end");
+		reply = redisCommand(s->conn, "SCAN %s MATCH %s*%s COUNT 1000", cursor, before, behind);
+		if (!reply)
+			return fail(s, s->conn->errstr);
+		if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !element_text(reply, 0)) {
+			r = fail(s, reply->type == REDIS_REPLY_ERROR ? reply->str : "no answer to SCAN");
+			freeReplyObject(reply);
+			return r;
+		}
+		snprintf(cursor, sizeof(cursor), "%s", element_text(reply, 0));
+		for (size_t i = 0; i < reply->element[1]->elements && !r; i++) {
+			const char *key = element_text(reply->element[1], i);
+			size_t used = strlen(before) + strlen(behind), size = key ? strlen(key) : 0;
+
+			if (size < used || size - used >= sizeof(name))
+				continue;
+			snprintf(name, sizeof(name), "%.*s", (int)(size - used), key + strlen(before));
+			r = list_key(s, kind, key, name, ret);
+		}
+		freeReplyObject(reply);
+	} while (!r && strcmp(cursor, "0") != 0);
+	return r;
+}
+
+static int redis_lists(struct store_backend *backend, struct store_lists *ret)
+{
+	struct redis_store *s = (struct redis_store *)backend;
+	int r;
+
+	if (!s->conn)
+		s->conn = tp_redis_connect(&s->info, s->base.error, sizeof(s->base.error));
+	if (!s->conn)
+		return -EIO;
+	r = list_pattern(s, 'a', "turn/realm/", "/allowed-peer-ip", ret);
+	r = r ? r : list_pattern(s, 'd', "turn/realm/", "/denied-peer-ip", ret);
+	return r ? r : list_pattern(s, 'o', "turn/origin/", "", ret);
+}
+
 static void redis_free(struct store_backend *backend)
 {
 	struct redis_store *s = (struct redis_store *)backend;
@@ -110,6 +179,7 @@ static void redis_free(struct store_backend *backend)
 static const struct store_backend_ops redis_ops = {
 	.name = "redis",
 	.lookup = redis_lookup,
+	.lists = redis_lists,
 	.free = redis_free,
 };
 

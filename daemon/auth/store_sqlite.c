@@ -69,6 +69,24 @@ static int sqlite_lookup(struct store_backend *backend, const struct store_query
 	return r == SQLITE_DONE || r == SQLITE_ROW ? 0 : fail(s);
 }
 
+static int sqlite_lists(struct store_backend *backend, struct store_lists *ret)
+{
+	struct sqlite_store *s = (struct sqlite_store *)backend;
+	sqlite3_stmt *stmt;
+	int r = SQLITE_DONE;
+
+	if (sqlite_open(s))
+		return -EIO;
+	for (int i = 0; i < STORE_LIST_QUERIES && r == SQLITE_DONE; i++) {
+		if (sqlite3_prepare_v2(s->db, store_list_queries[i].sql, -1, &stmt, NULL) != SQLITE_OK)
+			return fail(s);
+		while ((r = sqlite3_step(stmt)) == SQLITE_ROW)
+			store_lists_add(ret, store_list_queries[i].kind, column(stmt, 0), column(stmt, 1));
+		sqlite3_finalize(stmt);
+	}
+	return r == SQLITE_DONE ? 0 : fail(s);
+}
+
 static void sqlite_free(struct store_backend *backend)
 {
 	struct sqlite_store *s = (struct sqlite_store *)backend;
@@ -81,6 +99,7 @@ static void sqlite_free(struct store_backend *backend)
 static const struct store_backend_ops sqlite_ops = {
 	.name = "sqlite",
 	.lookup = sqlite_lookup,
+	.lists = sqlite_lists,
 	.free = sqlite_free,
 };
 

@@ -41,6 +41,14 @@ secret_call() {
 	call "$name" "$password"
 }
 
+# A range of the store is denied within store-fresh seconds, and no longer when it is gone: deny, allow are commands.
+peer_lists() {
+	ok "$1: a peer is denied in the store" "$2"
+	ok "$1: and no call reaches it any more" wait_for 15 refused "$4" "$5"
+	ok "$1: the range is removed" "$3"
+	ok "$1: and calls reach it again" wait_for 15 call "$4" "$5"
+}
+
 store() { stats "d['store']['$1']"; }
 store_is() { [ "$(store "$1")" = "$2" ]; }
 store_says_down() { store_is down True; }
@@ -68,6 +76,7 @@ sqlite_suite() {
 	ok "a password is changed while the relay runs" users password bob --realm "$REALM" --password other
 	ok "sqlite: the new one is good" wait_for 10 call bob other
 	ok "sqlite: the old one is not" refused bob hunter2
+	peer_lists sqlite sqlite_deny sqlite_allow bob other
 	if command -v turnadmin > /dev/null; then
 		ok "coturn's turnadmin adds a user to the same file" \
 			turnadmin -a -b "$DB/users.sqlite" -u erin -r "$REALM" -p pw5
@@ -75,6 +84,14 @@ sqlite_suite() {
 	fi
 	ok "turnpiked ends" relay_stop
 }
+
+sqlite_sql() {
+	"$PYTHON" -c 'import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db:
+    db.execute(sys.argv[2], sys.argv[3:])' "$DB/users.sqlite" "$@"
+}
+sqlite_deny() { sqlite_sql 'INSERT INTO denied_peer_ip (realm, ip_range) VALUES (?, ?)' "$REALM" "$PEER4/32"; }
+sqlite_allow() { sqlite_sql 'DELETE FROM denied_peer_ip'; }
 
 # --- Redis ---
 
@@ -126,6 +143,8 @@ outage() {
 	at_least "$2: of so many packets" "$(cut -d' ' -f1 < "$DB/long.count")" 400
 }
 
+redis_deny() { redis -n 2 sadd "turn/realm/$REALM/denied-peer-ip" "${PEER4%.*}.0-${PEER4%.*}.255"; }
+redis_allow() { redis -n 2 del "turn/realm/$REALM/denied-peer-ip"; }
 redis_kill() { kill -KILL "$REDIS_PID" && wait_for 10 not_running "$REDIS_PID"; }
 
 redis_suite() {
@@ -140,6 +159,7 @@ redis_suite() {
 	redis_events
 	ok "redis: a secret of the store" secret_call s3cret
 	ok "redis: a wrong password is refused" refused frank wrong
+	peer_lists redis redis_deny redis_allow frank pw6
 	outage redis_kill redis
 	ok "redis-server starts again" redis_start
 	ok "coturn's keys are set again" redis_fill
@@ -174,6 +194,9 @@ pg_fill() {
 		cat > "$schema" <<-SQL
 			CREATE TABLE turnusers_lt (realm varchar(127) DEFAULT '', name varchar(512), hmackey char(128),
 				PRIMARY KEY (realm, name));
+			CREATE TABLE allowed_peer_ip (realm varchar(127) DEFAULT '', ip_range varchar(256));
+			CREATE TABLE denied_peer_ip (realm varchar(127) DEFAULT '', ip_range varchar(256));
+			CREATE TABLE turn_origin_to_realm (origin varchar(127), realm varchar(127));
 			CREATE TABLE turn_secret (realm varchar(127) DEFAULT '', value varchar(256), PRIMARY KEY (realm, value));
 		SQL
 	}
@@ -184,6 +207,8 @@ pg_fill() {
 	SQL
 }
 
+pg_deny() { pg_psql -c "INSERT INTO denied_peer_ip (ip_range) VALUES ('$PEER4')"; }
+pg_allow() { pg_psql -c 'DELETE FROM denied_peer_ip'; }
 # The whole server: killing one of its processes would only make it start again.
 pg_kill() { kill -QUIT "$PG_PID" && wait_for 20 not_running "$PG_PID"; }
 
@@ -199,6 +224,7 @@ pg_suite() {
 	ok "pgsql: a user relays" call frank pw6
 	ok "pgsql: a secret of the store" secret_call s3cret
 	ok "pgsql: a wrong password is refused" refused frank wrong
+	peer_lists pgsql pg_deny pg_allow frank pw6
 	outage pg_kill pgsql
 	ok "postgres starts again" pg_start
 	ok "pgsql: the user that was refused relays now" wait_for 20 call grace pw7

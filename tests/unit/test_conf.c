@@ -408,6 +408,29 @@ static void test_reload(void)
 	tp_conf_free(old);
 }
 
+/* What a user store has is added to a copy, which has all that was read. */
+static void test_copy(void)
+{
+	const char *const options[] = { "--no-tls", "--no-dtls" };
+	struct tp_conf_report report;
+	struct tp_conf *old = load(USERS "realm=one\ndenied-peer-ip=10.0.0.0/8\n", options, 2, &report), *conf = NULL;
+	char summary[256];
+
+	tp_conf_report_fini(&report);
+	check(old && tp_conf_copy(old, &conf) == 0, "a copy");
+	if (!conf)
+		return;
+	check(tp_conf_diff(old, conf, summary, sizeof(summary)) == 0 && !strcmp(summary, "nothing changed") &&
+	      conf->options.len == 2 && !strcmp(conf->file, old->file), "is the same");
+	check(tp_conf_add_range(conf, false, "one", "192.0.2.0/24") == 0 && conf->denied_len == 2 &&
+	      !strcmp(conf->denied[1].realm, "one"), "a range of a realm is added");
+	check_eq(tp_conf_add_range(conf, true, "", "nonsense"), -EINVAL, "nonsense is not");
+	check(tp_conf_add_origin(conf, "https://a", "two") == 0 && tp_conf_add_origin(conf, "", "two") == -EINVAL,
+	      "an origin is added, an empty one is not");
+	tp_conf_free(old);
+	tp_conf_free(conf);
+}
+
 static void test_help(void)
 {
 	size_t size;
@@ -440,6 +463,7 @@ int main(void)
 	test_certificates();
 	test_hostile_files();
 	test_no_secrets();
+	test_copy();
 	test_reload();
 	test_help();
 	unlink(file_path);

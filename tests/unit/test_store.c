@@ -169,6 +169,13 @@ static void make_db(void)
 		"CREATE TABLE turn_secret (realm varchar(127) default '', value varchar(256), primary key (realm,value));"
 		"CREATE TABLE oauth_key (kid varchar(128), ikm_key varchar(256), timestamp bigint default 0,"
 		" lifetime integer default 0, as_rs_alg varchar(64) default '', realm varchar(127), primary key (kid));"
+		"CREATE TABLE allowed_peer_ip (realm varchar(127) default '', ip_range varchar(256));"
+		"CREATE TABLE denied_peer_ip (realm varchar(127) default '', ip_range varchar(256));"
+		"CREATE TABLE turn_origin_to_realm (origin varchar(127), realm varchar(127), primary key (origin));"
+		"INSERT INTO allowed_peer_ip VALUES ('', '172.17.13.200');"
+		"INSERT INTO denied_peer_ip VALUES ('north.gov', '172.17.17.133-172.17.19.56'), ('crinna.org', '123::77'),"
+		" ('', 'nonsense');"
+		"INSERT INTO turn_origin_to_realm VALUES ('http://crinna.org:80', 'crinna.org');"
 		"INSERT INTO turnusers_lt VALUES ('north.gov', 'ninefingers', 'bc807ee29df3c9ffa736523fb2c4e8ee');"
 		"INSERT INTO turn_secret VALUES ('north.gov', 'logen'), ('north.gov', 'bloody9');"
 		"INSERT INTO oauth_key VALUES ('north', 'MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEK', 0, 0, '', 'crinna.org');";
@@ -177,6 +184,29 @@ static void make_db(void)
 	if (sqlite3_open(db_path, &db) != SQLITE_OK || sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		abort();
 	sqlite3_close(db);
+}
+
+/* coturn's allowed_peer_ip, denied_peer_ip and turn_origin_to_realm in a configuration. */
+static void test_lists(struct tp_store *store)
+{
+	struct tp_conf *conf = tp_conf_default();
+	char text[TP_ADDR_STRLEN];
+
+	check(tp_store_wait_lists(store, DEADLINE_S * 1000), "the lists are fetched");
+	check_eq(tp_store_apply_lists(store, conf), 0, "and applied");
+	check(conf->allowed_len == 1 && !conf->allowed[0].realm, "an allowed range of every realm");
+	check(conf->denied_len == 2 && !strcmp(conf->denied[0].realm, "crinna.org") &&
+	      !strcmp(conf->denied[1].realm, "north.gov") &&
+	      !strcmp(tp_addr_format_ip(&conf->denied[1].last, text), "172.17.19.56"),
+	      "denied ranges of their realms; what is none is left out");
+	check(conf->origin_realm.len == 1 && !strcmp(conf->origin_realm.items[0], "http://crinna.org:80,crinna.org"),
+	      "an origin with its realm");
+	tp_conf_free(conf);
+	conf = tp_conf_default();
+	conf->no_dynamic_ip_list = conf->no_dynamic_realms = true;
+	check(tp_store_apply_lists(store, conf) == 0 && !conf->allowed_len && !conf->denied_len &&
+	      !conf->origin_realm.len, "no-dynamic-ip-list and no-dynamic-realms leave them out");
+	tp_conf_free(conf);
 }
 
 static void test_sqlite(void)
@@ -202,6 +232,7 @@ static void test_sqlite(void)
 	check(get_wait(store, TP_STORE_SECRET, "north.gov", "", 1, text) == TP_STORE_FOUND, "coturn's secrets");
 	check(get_wait(store, TP_STORE_OAUTH_KEY, "", "north", 0, text) == TP_STORE_FOUND &&
 	      !strcmp(text, "north,MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEK,0,0,A256GCM"), "coturn's oauth_key");
+	test_lists(store);
 	tp_store_read(store, &info);
 	check(!info.down && info.lookups == 4 && !strcmp(info.kind, "sqlite"), "four look-ups");
 	tp_store_free(store);
