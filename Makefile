@@ -12,10 +12,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SANITIZE ?=
 
+comma := ,
 ifneq ($(filter-out address undefined thread,$(subst $(comma), ,$(SANITIZE))),)
 $(error SANITIZE=$(SANITIZE): known values are address, undefined, thread, joined by commas)
 endif
-comma := ,
 Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-8s%s\n' $(1) $(2))
 
