@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Stream clients that behave badly, and calls beside them that must not notice; parts of test_stream_*.sh.
 
-usage: stream_clients.py proxy|silent|slow|certificates     in any namespace; prints TAP
+usage: stream_clients.py proxy|silent|slow|certificates|peers   in any namespace; prints TAP
        stream_clients.py hold COUNT ADDRESS...              opens connections and says nothing until stdin ends
 """
 import contextlib
@@ -321,12 +321,115 @@ def certificates():
     settle(calls)
 
 
+# --- TCP allocations: RFC 6062 ---
+
+CONNECT, CONNECTION_BIND, CONNECTION_ATTEMPT, CONNECTION_ID = 0x0A, 0x0B, 0x0C, 0x2A
+TCP_TRANSPORT = (stun.REQUESTED_TRANSPORT, b"\x06\0\0\0")
+
+
+def peer_listener():
+    """A listening socket of the peer, and its address."""
+    with wire.namespace("pe"):
+        listener = socket.create_server((PEER, 0))
+    listener.settimeout(20)
+    return listener, listener.getsockname()
+
+
+def about_peer(client, method, peer):
+    """A request with XOR-PEER-ADDRESS."""
+    transaction = os.urandom(12)
+    return client.request(method, [(stun.XOR_PEER_ADDRESS, stun.xor_address(peer, transaction))], transaction, 40)
+
+
+def data_connection(control, connection_id, tls):
+    """A stream that ConnectionBind has made the peer's, and what has come behind the answer."""
+    with wire.namespace("cl"):
+        data = stun_stream.StreamClient(LOCAL, (SERVER, 5349 if tls else 3478), tls=tls, name="one.test")
+    data.realm, data.nonce = control.realm, control.nonce
+    answer = data.request(CONNECTION_BIND, [(CONNECTION_ID, connection_id)])
+    tap.ok(answer and answer.klass == stun.SUCCESS, "ConnectionBind")
+    return data.sock, data.buffer
+
+
+def exchange_bulk(one, other, name):
+    """A megabyte each way, told apart by its bytes."""
+    for source, sink in ((one, other), (other, one)):
+        data = os.urandom(1 << 10) * 64
+        got = b""
+        for _ in range(16):
+            source.sendall(data)
+            want = len(got) + len(data)
+            while len(got) < want:
+                piece = sink.recv(65536)
+                if not piece:
+                    break
+                got += piece
+        tap.ok(got == data * 16, f"{name}: a megabyte comes as it was sent ({len(got)} bytes)")
+
+
+def connect_out(control, tls, name):
+    """Connect, ConnectionBind, bytes, the end."""
+    listener, address = peer_listener()
+    answer = about_peer(control, CONNECT, address)
+    connection_id = answer and answer.get(CONNECTION_ID)
+    tap.ok(connection_id, f"{name}: Connect is answered with a CONNECTION-ID", answer and answer.code)
+    peer, source = listener.accept()
+    tap.eq(source, control.relayed, f"{name}: the peer sees the relayed address")
+    tap.eq(about_peer(control, CONNECT, address).code, 446, f"{name}: the same peer again is 446")
+    peer.sendall(b"early")
+    data, early = data_connection(control, connection_id, tls)
+    tap.eq(early or data.recv(5), b"early", f"{name}: what the peer said before the ConnectionBind comes first")
+    exchange_bulk(data, peer, name)
+    peer.settimeout(20)
+    data.close()
+    tap.eq(peer.recv(1), b"", f"{name}: the client's end is the peer's")
+    peer.close()
+    listener.close()
+
+
+def peer_refused(relayed):
+    """Whether a peer's connection is closed at once."""
+    with contextlib.suppress(ConnectionError):
+        with wire.namespace("pe"):
+            sock = socket.create_connection(relayed, timeout=20)
+        return sock.recv(1) == b""
+    return True
+
+
+def peers():
+    """Connections to peers and from peers, with and without permission."""
+    tls = trusting(os.path.join(os.environ["WORK"], "one.pem"))
+    for name, context, port in (("TCP", None, 3478), ("TLS", tls, 5349)):
+        with wire.namespace("cl"):
+            control = stun_stream.StreamClient(LOCAL, (SERVER, port), tls=context, name="one.test")
+        answer = control.request(stun.ALLOCATE, [TCP_TRANSPORT])
+        control.relayed = answer.address(stun.XOR_RELAYED_ADDRESS)
+        tap.eq(answer.klass, stun.SUCCESS, f"{name}: a TCP allocation")
+        connect_out(control, context, name)
+        tap.eq(about_peer(control, CONNECT, (PEER, 9)).code, 447, f"{name}: a port where nobody listens is 447")
+        tap.ok(peer_refused(control.relayed), f"{name}: a peer without permission is closed")
+        control.permit(PEER)
+        with wire.namespace("pe"):
+            peer = socket.create_connection(control.relayed, timeout=20)
+        attempt = tap.wait_until(lambda client=control: client.receive(0.5), 20)
+        message = stun.Message(attempt) if attempt else None
+        tap.ok(message and message.method == CONNECTION_ATTEMPT
+               and message.address(stun.XOR_PEER_ADDRESS) == peer.getsockname(),
+               f"{name}: a peer with permission is announced by its address")
+        data, _ = data_connection(control, message.get(CONNECTION_ID), context)
+        exchange_bulk(data, peer, f"{name}, from a peer")
+        control.refresh(0)
+        tap.eq(peer.recv(1), b"", f"{name}: the allocation's end is every connection's")
+    tap.ok(tap.wait_until(lambda: json.loads(ctl("--json", "stats"))["allocations"] == 0), "no allocation is left")
+
+
 def main():
     """See above."""
     if sys.argv[1] == "hold":
         hold(int(sys.argv[2]), sys.argv[3:])
         return 0
-    {"proxy": proxy, "silent": silent, "slow": slow, "certificates": certificates}[sys.argv[1]]()
+    parts = {"proxy": proxy, "silent": silent, "slow": slow, "certificates": certificates, "peers": peers}
+    parts[sys.argv[1]]()
     return tap.done()
 
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 300
 # Stream clients that behave badly, beside calls that must not lose a packet: 10,000 silent connections, a
-# byte a second, one that does not read. Certificates that change in mid-call. PROXY headers.
+# byte a second, one that does not read. Certificates that change in mid-call. PROXY headers. TCP allocations
+# (RFC 6062) with real peers.
 # shellcheck source=tests/lib/netns.sh
 . "$(dirname "$0")/../lib/netns.sh"
 # shellcheck source=tests/lib/certificates.sh
@@ -22,7 +23,7 @@ done
 for name in one two three; do
 	certificate $name
 done
-for part in proxy certificates slow silent; do
+for part in proxy peers certificates slow silent; do
 	ok "$part: turnpiked starts" relay_start --datapath=user || finish
 	export RELAY_PID
 	tap_from "$PYTHON" "$TOP/tests/netns/stream_clients.py" $part
