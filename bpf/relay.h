@@ -456,13 +456,15 @@ static __always_inline enum tp_reason relay_decide(struct tp_ctx *ctx, const __u
 
 	if (reason == TP_REASON_MALFORMED && ctx_size(ctx) > size)
 		return TP_REASON_MULTI_BUFFER;
-	if (!state || (reason != TP_GO_ON && reason != TP_REASON_MALFORMED))
+	if (!state)
 		return reason == TP_GO_ON ? TP_REASON_BUSY : reason;
+	if (reason != TP_GO_ON && !job->head.dport)
+		return reason == TP_REASON_MALFORMED ? TP_REASON_NO_RULE : reason;
 	job->now = env_clock();
 	if (reason == TP_GO_ON) {
 		tp_message(data, end, &job->head, &job->message);
 		reason = relay_datagram(job, state);
-	} else {
+	} else if (reason == TP_REASON_MALFORMED) {
 		reason = relay_miss(job, state, reason);
 	}
 	if (relay_verdict(reason) == TP_VERDICT_PASS && relay_dead_drop(ctx, job, state))

@@ -100,6 +100,17 @@ TP_CORE enum tp_reason tp_parse_tags(const __u8 *data, const __u8 *end, struct t
 	return TP_GO_ON;
 }
 
+/* Whose it is, of a packet that is not looked at further: ports are 0 where they cannot be seen. */
+TP_CORE void tp_parse_ports(const __u8 *data, const __u8 *end, __u32 off, struct tp_head *head)
+{
+	const __u8 *p = tp_at(data, end, off, 4);
+
+	if (!p)
+		return;
+	head->sport = tp_get16(p);
+	head->dport = tp_get16(p + TP_UDP_DPORT);
+}
+
 /* RFC 1812 section 5.2.2: the new header gets a checksum of its own, so the old one is looked at. */
 TP_CORE _Bool tp_ip4_intact(const __u8 *p)
 {
@@ -111,27 +122,50 @@ TP_CORE enum tp_reason tp_parse_ip4(const __u8 *data, const __u8 *end, __u32 siz
 				    struct tp_head *head, __u32 *ret_left)
 {
 	const __u8 *p = tp_at(data, end, off, TP_IP4_SIZE);
-	__u32 length;
+	__u32 length, header;
 	__u16 fragment;
 
 	if (!p || (p[0] >> 4) != 4)
 		return TP_REASON_NOT_IP;
 	if (p[TP_IP4_PROTOCOL] != TP_PROTO_UDP)
 		return TP_REASON_NOT_UDP;
-	if (p[0] != 0x45)
-		return (p[0] & 15) < 5 ? TP_REASON_NOT_IP : TP_REASON_IP_OPTIONS;
-	fragment = TP_HOST16(tp_get16(p + TP_IP4_FRAGMENT));
-	if (fragment & TP_IP4_MF_OFFSET)
-		return TP_REASON_FRAGMENT;
+	header = 4u * (p[0] & 15);
+	if (header < TP_IP4_SIZE)
+		return TP_REASON_NOT_IP;
 	head->family = TP_IPV4;
 	head->src.w[0] = tp_get32(p + TP_IP4_SRC);
 	head->dst.w[0] = tp_get32(p + TP_IP4_DST);
+	fragment = TP_HOST16(tp_get16(p + TP_IP4_FRAGMENT));
+	if (TP_UNLIKELY(header != TP_IP4_SIZE || (fragment & TP_IP4_MF_OFFSET))) {
+		if (!(fragment & TP_IP4_OFFSET))
+			tp_parse_ports(data, end, off + header, head);
+		return fragment & TP_IP4_MF_OFFSET ? TP_REASON_FRAGMENT : TP_REASON_IP_OPTIONS;
+	}
 	head->tos = p[TP_IP4_TOS];
 	head->ttl = p[TP_IP4_TTL];
 	head->df = !!(fragment & TP_IP4_DF);
 	length = TP_HOST16(tp_get16(p + TP_IP4_LENGTH));
 	*ret_left = length > TP_IP4_SIZE && off + length <= size && tp_ip4_intact(p) ? length - TP_IP4_SIZE : 0;
 	return TP_GO_ON;
+}
+
+/* An extension header (RFC 8200 section 4); UDP is looked for behind one of them only. */
+TP_CORE enum tp_reason tp_parse_extension(const __u8 *data, const __u8 *end, __u32 off, __u8 type,
+					  struct tp_head *head)
+{
+	enum tp_reason reason = type == TP_PROTO_FRAGMENT ? TP_REASON_FRAGMENT : TP_REASON_IPV6_EXTENSION;
+	const __u8 *p = tp_at(data, end, off, 8);
+	__u32 size;
+
+	if (type != TP_PROTO_HOPOPTS && type != TP_PROTO_ROUTING && type != TP_PROTO_FRAGMENT &&
+	    type != TP_PROTO_DSTOPTS && type != TP_PROTO_AUTH)
+		return TP_REASON_NOT_UDP;
+	if (!p || p[0] != TP_PROTO_UDP)
+		return reason;
+	size = type == TP_PROTO_FRAGMENT ? 8 : type == TP_PROTO_AUTH ? 4u * (p[1] + 2u) : 8u * (p[1] + 1u);
+	if (type != TP_PROTO_FRAGMENT || !(tp_get16(p + 2) & TP_BE16(TP_IP6_OFFSET)))
+		tp_parse_ports(data, end, off + size, head);
+	return reason;
 }
 
 TP_CORE enum tp_reason tp_parse_ip6(const __u8 *data, const __u8 *end, __u32 size, __u32 off,
@@ -144,17 +178,13 @@ TP_CORE enum tp_reason tp_parse_ip6(const __u8 *data, const __u8 *end, __u32 siz
 	if (!p || (p[0] >> 4) != 6)
 		return TP_REASON_NOT_IP;
 	next = p[TP_IP6_NEXT];
-	if (next == TP_PROTO_FRAGMENT)
-		return TP_REASON_FRAGMENT;
-	if (next == TP_PROTO_HOPOPTS || next == TP_PROTO_ROUTING || next == TP_PROTO_DSTOPTS || next == TP_PROTO_AUTH)
-		return TP_REASON_IPV6_EXTENSION;
-	if (next != TP_PROTO_UDP)
-		return TP_REASON_NOT_UDP;
 	head->family = TP_IPV6;
 	for (i = 0; i < 4; i++) {
 		head->src.w[i] = tp_get32(p + TP_IP6_SRC + 4 * i);
 		head->dst.w[i] = tp_get32(p + TP_IP6_DST + 4 * i);
 	}
+	if (next != TP_PROTO_UDP)
+		return tp_parse_extension(data, end, off + TP_IP6_SIZE, next, head);
 	head->tos = (__u8)(p[0] << 4 | p[1] >> 4);
 	head->ttl = p[TP_IP6_HOPS];
 	length = TP_HOST16(tp_get16(p + TP_IP6_LENGTH));
@@ -165,7 +195,8 @@ TP_CORE enum tp_reason tp_parse_ip6(const __u8 *data, const __u8 *end, __u32 siz
 /*
  * `size` is the frame's, of which [data, end) can be read. `head` is zeroed, but for
  * an outer tag that the device took out of the frame. TP_REASON_MALFORMED: a length
- * or the IP checksum lies; addresses and ports are filled in where they could be read.
+ * or the IP checksum lies. For it, fragments, options and extension headers, addresses and ports are
+ * filled in where they can be seen.
  */
 TP_CORE enum tp_reason tp_parse(const __u8 *data, const __u8 *end, __u32 size, struct tp_head *head)
 {

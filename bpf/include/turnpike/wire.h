@@ -28,6 +28,7 @@
 #define TP_IP4_DST		16
 #define TP_IP4_DF		0x4000
 #define TP_IP4_MF_OFFSET	0x3fff	/* more fragments, fragment offset */
+#define TP_IP4_OFFSET		0x1fff
 /* RFC 7915 section 5.1: the largest IPv4 packet made of an IPv6 packet that is sent without DF. */
 #define TP_IP4_ATOMIC_MIN	1260
 
@@ -38,6 +39,7 @@
 #define TP_IP6_HOPS		7
 #define TP_IP6_SRC		8
 #define TP_IP6_DST		24
+#define TP_IP6_OFFSET		0xfff8	/* of the fragment header */
 #define TP_IP6_MTU_MIN		1280
 
 #define TP_PROTO_UDP		17
