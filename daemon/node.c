@@ -169,7 +169,6 @@ static int watch_signals(struct tp_node *node)
 
 static int init_loop(struct tp_node *node)
 {
-
 	node->loop = tp_loop_new();
 	if (!node->loop)
 		return -errno;
@@ -202,7 +201,7 @@ static void check_descriptors(struct tp_node *node, const struct tp_conf *conf)
 
 static int drop_privileges(struct tp_node *node, const struct tp_conf *conf)
 {
-	const char *paths[] = { conf->control_socket, conf->pidfile, conf->log_file };
+	const char *paths[] = { tp_ctl_folder(node->ctl), conf->control_socket, conf->pidfile, conf->log_file };
 	char err[512];
 	int res = tp_privileges_drop(conf->proc_user, conf->proc_group, paths, sizeof(paths) / sizeof(paths[0]), err,
 				     sizeof(err));

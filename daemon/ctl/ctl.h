@@ -13,7 +13,8 @@ struct tp_node;
 
 /* Listens at `path`, whose folder is made if it is missing. A negative errno, and a sentence in `err`. */
 int tp_ctl_open(struct tp_node *node, const char *path, struct tp_ctl **ret, char *err, size_t err_size);
-void tp_ctl_close(struct tp_ctl *ctl);		/* removes the socket; NULL is fine */
+void tp_ctl_close(struct tp_ctl *ctl);		/* removes the socket, and the folder if it was made; NULL is fine */
+const char *tp_ctl_folder(const struct tp_ctl *ctl);	/* the folder that was made, or NULL */
 
 /*
  * One request to one response, {"ok": true, "result": ...} or {"ok": false, "error": "..."}. Never NULL but

@@ -33,6 +33,7 @@ struct tp_ctl {
 	struct tp_watch watch;
 	struct tp_node *node;
 	char *path;
+	char *folder;		/* made for it, or NULL */
 	unsigned int connections;
 	struct cds_list_head list;
 };
@@ -149,17 +150,18 @@ static void ctl_accept(struct tp_watch *watch, uint32_t events)
 	ctl->connections++;
 }
 
-/* The last folder of the path, where it is missing: /run is empty after a boot. */
-static void make_folder(const char *path)
+/* Makes the last folder of the path where it is missing: /run is empty after a boot. The folder, if it was made. */
+static char *make_folder(const char *path)
 {
 	char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
 
 	if (slash && slash != folder) {
 		*slash = 0;
-		if (mkdir(folder, 0755) == 0)
-			chmod(folder, 0755);
+		if (mkdir(folder, 0755) == 0 && chmod(folder, 0755) == 0)
+			return folder;
 	}
 	free(folder);
+	return NULL;
 }
 
 /* A socket that nobody answers at is left from a daemon that was killed. */
@@ -236,11 +238,12 @@ int tp_ctl_open(struct tp_node *node, const char *path, struct tp_ctl **ret, cha
 	CDS_INIT_LIST_HEAD(&ctl->list);
 	if (!res) {
 		strcpy(name.sun_path, path);
-		make_folder(path);
+		ctl->folder = make_folder(path);
 		res = ctl_bind(&name, tp_runtime_current()->conf->proc_group != NULL);
 	}
 	if (res < 0) {
 		explain(path, res, err, err_size);
+		free(ctl->folder);
 		free(ctl);
 		return res;
 	}
@@ -254,6 +257,7 @@ int tp_ctl_open(struct tp_node *node, const char *path, struct tp_ctl **ret, cha
 		explain(path, res, err, err_size);
 		close(ctl->watch.fd);
 		unlink(path);
+		free(ctl->folder);
 		free(ctl->path);
 		free(ctl);
 		return res;
@@ -271,6 +275,14 @@ void tp_ctl_close(struct tp_ctl *ctl)
 	tp_loop_remove(ctl->node->loop, &ctl->watch);
 	close(ctl->watch.fd);
 	unlink(ctl->path);
+	if (ctl->folder)
+		rmdir(ctl->folder);
+	free(ctl->folder);
 	free(ctl->path);
 	free(ctl);
+}
+
+const char *tp_ctl_folder(const struct tp_ctl *ctl)
+{
+	return ctl->folder;
 }
