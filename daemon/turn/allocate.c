@@ -141,13 +141,9 @@ static int request_parse(const struct tp_request *req, struct wanted *w)
 		code = check_even_port(req, additional, w);
 	if (!code)
 		code = check_ticket(req, w);
-	w->lifetime_s = tp_request_lifetime(req, &bad);
+	w->lifetime_s = tp_request_lifetime(req, false, &bad);
 	if (!code && bad)
 		code = TP_STUN_E_BAD_REQUEST;
-	/* A wish for no time at all is below the default like any other (section 7.2). */
-	if (!w->lifetime_s)
-		w->lifetime_s = req->turn->conf->max_allocate_lifetime_s < TP_DEFAULT_LIFETIME_S ?
-				req->turn->conf->max_allocate_lifetime_s : TP_DEFAULT_LIFETIME_S;
 	return code;
 }
 

@@ -119,6 +119,7 @@ static void allocation_expired(struct tp_timer *timer, uint64_t now_ns)
 	struct tp_allocation *a = tp_container(timer, struct tp_allocation, timer);
 	bool due[2];
 
+	a->turn->counters.expired++;
 	for (unsigned int i = 0; i < 2; i++)
 		due[i] = a->relays[i].live && a->relays[i].expires_ns <= now_ns;
 	if ((due[0] || !a->relays[0].live) && (due[1] || !a->relays[1].live)) {

@@ -197,7 +197,8 @@ void tp_reply_error(const struct tp_request *req, int code);
 void tp_reply_unknown(const struct tp_request *req, const uint16_t *types, size_t len);
 /* A family attribute as TURN has them: 4, 6; 0 absent; -EPROTONOSUPPORT another value; -EBADMSG. */
 int tp_request_family(const struct tp_request *req, uint16_t type);
-uint32_t tp_request_lifetime(const struct tp_request *req, bool *ret_bad);
+/* `zero_ends`: a wish for 0 is 0, as in a Refresh; else it is below the default like any other. */
+uint32_t tp_request_lifetime(const struct tp_request *req, bool zero_ends, bool *ret_bad);
 
 /* May a source that proved nothing be answered? Only over UDP it may be forged. */
 bool tp_request_admit(struct tp_request *req);

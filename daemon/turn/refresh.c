@@ -25,7 +25,7 @@ static int request_parse(const struct tp_request *req, struct wanted *w)
 	bool bad;
 
 	w->family = tp_request_family(req, TP_STUN_ATTR_REQUESTED_ADDRESS_FAMILY);
-	w->lifetime_s = tp_request_lifetime(req, &bad);
+	w->lifetime_s = tp_request_lifetime(req, true, &bad);
 	w->ticket = tp_ticket_find(req, &owner, &number);
 	if (w->ticket && !req->turn->conf->mobility)
 		return TP_STUN_E_MOBILITY_FORBIDDEN;

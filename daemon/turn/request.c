@@ -125,14 +125,14 @@ int tp_request_family(const struct tp_request *req, uint16_t type)
 }
 
 /* Sections 7.2 and 8.2; ruling 2: the default itself is bounded by max-allocate-lifetime. 0 only where it was asked for. */
-uint32_t tp_request_lifetime(const struct tp_request *req, bool *ret_bad)
+uint32_t tp_request_lifetime(const struct tp_request *req, bool zero_ends, bool *ret_bad)
 {
 	const struct tp_conf *conf = req->turn->conf;
 	uint32_t max = conf->max_allocate_lifetime_s, wanted;
 	int err = tp_stun_get_u32(req->msg, TP_STUN_ATTR_LIFETIME, &wanted);
 
 	*ret_bad = err == -EBADMSG;
-	if (!err && !wanted)
+	if (!err && !wanted && zero_ends)
 		return 0;
 	if (req->identity->max_lifetime_s && req->identity->max_lifetime_s < max)
 		max = req->identity->max_lifetime_s;
