@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 240
+# parallel
 # The further habits of coturn's client, its other tools, and the RFC 3489 client of Debian's stun-client.
 # The relay has two addresses and two ports for RFC 5780.
 # shellcheck source=tests/lib/netns.sh

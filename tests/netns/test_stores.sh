@@ -98,7 +98,7 @@ sqlite_allow() { sqlite_sql 'DELETE FROM denied_peer_ip'; }
 redis() { redis-cli -s "$DB/redis.sock" "$@"; }
 
 redis_start() {
-	child_in srv redis-server --port $REDIS_PORT --bind 127.0.0.1 --unixsocket "$DB/redis.sock" --dir "$DB" \
+	child_in srv redis-server --port "$REDIS_PORT" --bind 127.0.0.1 --unixsocket "$DB/redis.sock" --dir "$DB" \
 		--save "" --appendonly no > "$DB/redis.log" 2>&1
 	REDIS_PID=$CHILD
 	wait_for 20 redis ping
@@ -189,7 +189,7 @@ pg_start() {
 # coturn's schema, from its package where it is installed.
 pg_fill() {
 	local schema=/usr/share/coturn/schema.sql
-	[ -r $schema ] || {
+	[ -r "$schema" ] || {
 		schema=$DB/schema.sql
 		cat > "$schema" <<-SQL
 			CREATE TABLE turnusers_lt (realm varchar(127) DEFAULT '', name varchar(512), hmackey char(128),

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 300
+# parallel
 # Every way in: TCP, TLS and DTLS over both families by coturn's client, TCP allocations (RFC 6062), TLS
 # versions, names and protocols by openssl, aioice over TCP and TLS with the certificate verified.
 # shellcheck source=tests/lib/netns.sh
