@@ -95,6 +95,7 @@ struct tp_conf {
 	char *nonce_key;		/* hex; shared by a farm; unset: random at start */
 	uint8_t password_algorithms;	/* bit 0 MD5, bit 1 SHA-256: offered; default both */
 	uint32_t stale_nonce_s;		/* 600; 0: nonces do not expire */
+	bool check_origin;		/* check-origin-consistency */
 	bool secure_stun;
 
 	/* lifetimes and limits */

@@ -130,8 +130,8 @@ const struct conf_key conf_keys[] = {
 	  .help = "what RFC 8489 clients are offered; default: both" },
 	{ "stale-nonce", 0, SECONDS(stale_nonce_s, 0, 30 * DAY, 600), .flags = RELOAD | KEY_OPTIONAL,
 	  .help = "life of a nonce; 0: it does not end" },
-	{ "check-origin-consistency", 0, .kind = KEY_IGNORED,
-	  .help = "requests belong to an allocation by 5-tuple and credentials; ORIGIN chooses the realm only" },
+	{ "check-origin-consistency", 0, FLAG(check_origin), .flags = RELOAD,
+	  .help = "an allocation's requests keep its ORIGIN" },
 	{ "secure-stun", 0, FLAG(secure_stun), .flags = RELOAD, .help = "Binding requests need credentials as well" },
 
 	/* lifetimes and limits */
