@@ -84,8 +84,8 @@ static int algorithms_load(struct tp_auth *auth, const struct tp_conf *conf, cha
 	for (size_t i = 0; (realm = tp_users_realm(auth->users, i)); i++)
 		if ((realm->md5_only && !(auth->algorithms & TP_ALGORITHM_MD5)) ||
 		    (realm->sha256_only && !(auth->algorithms & TP_ALGORITHM_SHA256))) {
-			snprintf(err, err_size, "realm '%s' has a user with a key of the password algorithm that is off",
-				 realm->name);
+			snprintf(err, err_size, "realm '%s' has a user with a key of the password algorithm "
+				 "that is off", realm->name);
 			return -EINVAL;
 		}
 	return 0;

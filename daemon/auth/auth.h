@@ -50,7 +50,8 @@ struct tp_identity {
 	bool sha256;			/* a password algorithm was negotiated: answer with MESSAGE-INTEGRITY-SHA256 */
 	bool anonymous;			/* no-auth */
 	uint64_t expires_s;		/* wall clock; 0: does not end (REST names and tokens do) */
-	uint32_t max_lifetime_s;	/* 0: no bound but the configuration's; a token has one, UINT32_MAX if it has no end */
+	/* 0: no bound but the configuration's. A token always has one, UINT32_MAX where it has no end. */
+	uint32_t max_lifetime_s;
 };
 
 /*

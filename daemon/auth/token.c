@@ -101,12 +101,13 @@ int tp_token_key_parse(const char *row, struct tp_token_key *ret, const char **r
 static int gcm_open(const struct tp_token_key *key, const char *aad, const uint8_t *nonce, const uint8_t *sealed,
 		    size_t size, const uint8_t *tag, uint8_t *ret)
 {
+	const EVP_CIPHER *cipher = key->key_size == 16 ? EVP_aes_128_gcm() : EVP_aes_256_gcm();
 	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
 	size_t aad_size = strlen(aad);
 	int n, err = -EIO;
 
 	if (c && aad_size <= INT_MAX &&
-	    EVP_DecryptInit_ex2(c, key->key_size == 16 ? EVP_aes_128_gcm() : EVP_aes_256_gcm(), key->key, nonce, NULL) &&
+	    EVP_DecryptInit_ex2(c, cipher, key->key, nonce, NULL) &&
 	    (!aad_size || EVP_DecryptUpdate(c, NULL, &n, (const uint8_t *)aad, (int)aad_size)) &&
 	    EVP_DecryptUpdate(c, ret, &n, sealed, (int)size) &&
 	    EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, (void *)tag))

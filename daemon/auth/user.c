@@ -238,9 +238,10 @@ static int user_add_name(struct tp_users *users, size_t realm_index, char *name,
 	err = user_set_keys(user, realm, from);
 	if (!err)
 		err = tp_digest(TP_DIGEST_SHA256, parts, 3, user->hash);
-	if (!err)
-		index_add(&users->by_name, name_hash(realm_index, (const uint8_t *)name, parts[0].size), users->len - 1);
-	return err;
+	if (err)
+		return err;
+	index_add(&users->by_name, name_hash(realm_index, (const uint8_t *)name, parts[0].size), users->len - 1);
+	return 0;
 }
 
 /* The name as it is written, and, where that differs, as it is prepared (section 14.3). */

@@ -27,7 +27,7 @@ static bool integrity_matches(const struct tp_stun_msg *msg, uint16_t at, enum t
 
 bool tp_stun_check_integrity(const struct tp_stun_msg *msg, const void *key, size_t key_size)
 {
-	/* RFC 3489 computed it otherwise (over padded text, with secrets of its own), and turnpike does not offer it. */
+	/* RFC 3489 computed it otherwise (over padded text, with secrets of its own): turnpike does not offer it. */
 	if (!msg->integrity || msg->classic || load_be16(msg->data + msg->integrity + 2) != TP_STUN_SHA1_SIZE)
 		return false;
 	return integrity_matches(msg, msg->integrity, TP_DIGEST_SHA1, key, key_size);

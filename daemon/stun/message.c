@@ -108,7 +108,7 @@ int tp_stun_parse(const void *data, size_t size, struct tp_stun_msg *ret)
 	memcpy(msg.id.bytes, msg.data + 4, sizeof(msg.id.bytes));
 	msg.classic = load_be32(msg.id.bytes) != TP_STUN_MAGIC;
 
-	/* The size is a multiple of 4, so an attribute header always fits before the end, and padding with its value. */
+	/* The size is a multiple of 4, so an attribute header always fits before the end, as does padding. */
 	while (at < size) {
 		size_t value_size = load_be16(msg.data + at + 2);
 

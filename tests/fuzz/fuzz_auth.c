@@ -41,7 +41,8 @@ static struct tp_auth *auth_get(void)
 		"north,MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEK,0,0,A256GCM",
 	};
 	static const struct tp_conf conf = {
-		.realm = "example.org", .user = users, .user_len = 2, .use_auth_secret = true, .static_auth_secret = { secrets, 1 },
+		.realm = "example.org", .user = users, .user_len = 2,
+		.use_auth_secret = true, .static_auth_secret = { secrets, 1 },
 		.oauth = true, .oauth_key = { rows, 1 }, .stale_nonce_s = 600,
 		.nonce_key = "000102030405060708090a0b0c0d0e0f",
 	};
@@ -104,7 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static uint8_t buf[4096];
 	/* Of an allocation that a token made. */
 	static const struct tp_identity session = {
-		.user = "north", .realm = "example.org", .account_size = 5, .key = "ZksjpweoixXmvn67534m", .key_size = 20,
+		.user = "north", .realm = "example.org", .account_size = 5,
+		.key = "ZksjpweoixXmvn67534m", .key_size = 20,
 		.expires_s = NOW_S + 60, .max_lifetime_s = 3600,
 	};
 	struct tp_identity identity;

@@ -47,7 +47,8 @@ enum { OMIT_USER = 1, OMIT_REALM = 2, OMIT_NONCE = 4, OMIT_INTEGRITY = 8, OMIT_A
 
 __attribute__((unused)) static struct tp_tuple client_at(const char *ip, uint16_t port)
 {
-	struct tp_tuple t = { .client = { .port = port }, .server = { .family = 4, .port = 3478, .ip = { 10, 0, 0, 1 } } };
+	struct tp_tuple t = { .client = { .port = port },
+			      .server = { .family = 4, .port = 3478, .ip = { 10, 0, 0, 1 } } };
 
 	t.client.family = strchr(ip, ':') ? 6 : 4;
 	if (inet_pton(t.client.family == 6 ? AF_INET6 : AF_INET, ip, t.client.ip) != 1)

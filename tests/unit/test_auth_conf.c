@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What tp_auth_new() makes of a configuration: refusals with a reason, keys instead of passwords, algorithms, no-auth. */
+/* What tp_auth_new() makes of a configuration: refusals with a reason, keys for passwords, algorithms, no-auth. */
 #include "auth/nonce.h"
 #include "lib/auth_client.h"
 #include "lib/stun_vectors.h"
 
 /* MD5 of "alice:example.org:secret", SHA-256 of "bob:example.org:secret". */
 static const struct tp_conf_user md5_user = {
-	.name = "alice", .is_key = true, .key_size = 16, .key = { 0x54, 0x3e, 0x1a, 0xec, 0x5d, 0x36, 0x14, 0xf0, 0x31, 0x41, 0x65, 0x2d, 0x6a, 0xda, 0x51, 0xb2 },
+	.name = "alice", .is_key = true, .key_size = 16,
+	.key = { 0x54, 0x3e, 0x1a, 0xec, 0x5d, 0x36, 0x14, 0xf0, 0x31, 0x41, 0x65, 0x2d, 0x6a, 0xda, 0x51, 0xb2 },
 };
 static const struct tp_conf_user sha256_user = {
-	.name = "bob", .is_key = true, .key_size = 32, .key = { 0xf7, 0xdf, 0xff, 0xb9, 0xff, 0xe9, 0x54, 0xf5, 0x56, 0x7e, 0x6c, 0xe0, 0x36, 0xfa, 0xb0, 0x5b,
+	.name = "bob", .is_key = true, .key_size = 32,
+	.key = { 0xf7, 0xdf, 0xff, 0xb9, 0xff, 0xe9, 0x54, 0xf5, 0x56, 0x7e, 0x6c, 0xe0, 0x36, 0xfa, 0xb0, 0x5b,
 		 0x75, 0xb1, 0x96, 0x0b, 0xdf, 0xc9, 0x19, 0x62, 0x52, 0x63, 0xab, 0x08, 0xb9, 0xf5, 0xe8, 0xe4 },
 };
 
@@ -146,7 +148,8 @@ static void test_truncated(void)
 	at = c.msg.integrity_sha256;
 	c.buf[at + 3] = 28;
 	c.buf[3] = (uint8_t)(c.buf[3] - 4);
-	check(!tp_stun_parse(c.buf, c.msg.size - 4, &c.msg), "a message with MESSAGE-INTEGRITY-SHA256 of 28 bytes parses");
+	check(!tp_stun_parse(c.buf, c.msg.size - 4, &c.msg),
+	      "a message with MESSAGE-INTEGRITY-SHA256 of 28 bytes parses");
 	check_eq(tp_auth_check(auth, &c.msg, &c.from, NOW_S, NULL, &identity), TP_AUTH_UNAUTHORIZED,
 		 "RFC 8489 14.6: truncated MESSAGE-INTEGRITY-SHA256 is unauthenticated");
 	tp_auth_free(auth);
@@ -215,7 +218,8 @@ static void test_long_names(void)
 	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED,
 		 "RFC 8489 14.3: a USERNAME of 763 bytes is read and, unknown, unauthenticated");
 	name[763] = 'x';
-	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED, "a USERNAME of 1000 bytes is unauthenticated");
+	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED,
+		 "a USERNAME of 1000 bytes is unauthenticated");
 	tp_auth_free(auth);
 }
 

@@ -182,19 +182,23 @@ static void test_nonce(const struct tp_auth *auth)
 {
 	struct client c = client_challenged(auth, "alice", "secret"), fresh;
 
-	check_eq(client_try(&c, auth, NOW_S + 600, NULL), TP_AUTH_OK, "RFC 8489 9.2.4: a NONCE of stale-nonce's age is valid");
+	check_eq(client_try(&c, auth, NOW_S + 600, NULL), TP_AUTH_OK,
+		 "RFC 8489 9.2.4: a NONCE of stale-nonce's age is valid");
 	check_eq(client_try(&c, auth, NOW_S + 601, NULL), TP_AUTH_STALE_NONCE,
 		 "RFC 8489 9.2.4: an older NONCE is stale");
-	check_eq(client_try(&c, auth, NOW_S - 60, NULL), TP_AUTH_OK, "a NONCE of a farm's node whose clock is ahead is valid");
+	check_eq(client_try(&c, auth, NOW_S - 60, NULL), TP_AUTH_OK,
+		 "a NONCE of a farm's node whose clock is ahead is valid");
 	check_eq(client_try(&c, auth, NOW_S - 61, NULL), TP_AUTH_STALE_NONCE, "a NONCE from the future is stale");
 	fresh = c;
 	client_take_challenge(&fresh, auth, NOW_S + 601);
-	check_eq(client_try(&fresh, auth, NOW_S + 601, NULL), TP_AUTH_OK, "RFC 8489 9.2.4: the NONCE of a 438 is valid");
+	check_eq(client_try(&fresh, auth, NOW_S + 601, NULL), TP_AUTH_OK,
+		 "RFC 8489 9.2.4: the NONCE of a 438 is valid");
 
 	c.from.client.port++;
 	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_OK, "a NONCE is good from another port of its address");
 	c.from = client_at("192.0.2.8", 40000);
-	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_STALE_NONCE, "ruling 3: a NONCE is stale from another address");
+	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_STALE_NONCE,
+		 "ruling 3: a NONCE is stale from another address");
 	c.password = "wrong";
 	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED,
 		 "RFC 8489 9.2.4: integrity is checked before the NONCE");
@@ -224,7 +228,8 @@ static void test_farm(const struct tp_auth *auth)
 	struct tp_conf other = conf;
 	struct client c = client_challenged(auth, "alice", "secret");
 
-	check_eq(client_try(&c, node, NOW_S, NULL), TP_AUTH_OK, "a NONCE is good on another node with the same nonce-key");
+	check_eq(client_try(&c, node, NOW_S, NULL), TP_AUTH_OK,
+		 "a NONCE is good on another node with the same nonce-key");
 	other.nonce_key = NULL;
 	stranger = auth_new(&other);
 	check_eq(client_try(&c, stranger, NOW_S, NULL), TP_AUTH_STALE_NONCE, "and stale on one with another nonce-key");

@@ -70,7 +70,8 @@ static void test_check(const struct tp_auth *auth)
 	check(identity.account_size == 5 && memcmp(identity.user + identity.account_offset, "alice", 5) == 0,
 	      "the account of a REST name is without its expiry");
 	check_eq(client_try(&c, auth, NOW_S + 99, NULL), TP_AUTH_OK, "a REST name in its last second");
-	check_eq(client_try(&c, auth, NOW_S + 100, NULL), TP_AUTH_UNAUTHORIZED, "an expired REST name is unauthenticated");
+	check_eq(client_try(&c, auth, NOW_S + 100, NULL), TP_AUTH_UNAUTHORIZED,
+		 "an expired REST name is unauthenticated");
 	c.password = rest_password("south-secret", name);
 	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_OK, "a REST name with the second secret");
 	c.algorithm = TP_STUN_ALGORITHM_SHA256;
@@ -87,7 +88,8 @@ static void test_check(const struct tp_auth *auth)
 	c = client_challenged(auth, "alice", "secret");
 	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_OK, "a configured user beside the secrets");
 	c.user = "carol";
-	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED, "a name without an expiry is unauthenticated");
+	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED,
+		 "a name without an expiry is unauthenticated");
 }
 
 static void test_exists(const struct tp_auth *auth)

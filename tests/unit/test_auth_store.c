@@ -47,7 +47,8 @@ static void test_user(const struct tp_auth *auth)
 	fake_set(true, false);
 	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_LATER, "a user of the store: later, without waiting");
 	fake_set(false, false);
-	check(try_again(&c, auth, &identity) == TP_AUTH_OK && !strcmp(identity.user, "gorst") && identity.key_size == 16,
+	check(try_again(&c, auth, &identity) == TP_AUTH_OK && !strcmp(identity.user,
+	      "gorst") && identity.key_size == 16,
 	      "then it is good");
 	check(tp_auth_user_exists(auth, &identity, NOW_S), "and exists after a reload");
 	identity.key[0] ^= 1;
@@ -117,7 +118,8 @@ int main(void)
 	{
 		char err[128];
 
-		check(!tp_auth_new(&conf, err, sizeof(err)) && strstr(err, "MD5 keys"), "SHA-256 only and a store: refused");
+		check(!tp_auth_new(&conf, err, sizeof(err)) && strstr(err, "MD5 keys"),
+		      "SHA-256 only and a store: refused");
 	}
 	return done();
 }

@@ -14,7 +14,7 @@
 #define MAC_KEY	"ZksjpweoixXmvn67534m"
 #define UCLIENT_S 1795611330u	/* when the requests of oauth_vectors.h were recorded */
 
-/* turnutils_oauth -e with KEY, SERVER and MAC_KEY, token time 1800000000 s, lifetime 3600 s; the first from its manual. */
+/* turnutils_oauth -e with KEY, SERVER and MAC_KEY, of 1800000000 s for 3600 s; the first is from its manual. */
 static const char token_manual[] =
 	"AAy1JBYVLo16iq9gFdHyyknmx5T/Lq9YlbxgUdLcStOFS0H8xhHceHOL2f49qxp4uBpGuuLeLqk+RcAa5uP2EQ==";
 static const char token_a256[] =
@@ -65,7 +65,8 @@ static void test_rows(void)
 	const char *reason;
 	unsigned int accepted = 0;
 
-	check(strcmp(key.kid, "1234") == 0 && key.key_size == 32 && key.expires_s == 1800086400, "an oauth-key with all fields");
+	check(strcmp(key.kid, "1234") == 0 && key.key_size == 32 && key.expires_s == 1800086400,
+	      "an oauth-key with all fields");
 	key = key_of(rows[4]);
 	check(key.key_size == 32 && !key.expires_s, "an oauth-key with two fields is A256GCM without an end");
 	check_eq(key_of(rows[3]).key_size, 16, "an oauth-key of A128GCM takes 16 bytes");
@@ -92,7 +93,8 @@ static void test_decode(void)
 	check_eq(tp_token_decode(&key, "example.net", data, size, &token), -EBADMSG,
 		 "RFC 7635 6.2: a token for another server is refused");
 	key.key[0] ^= 1;
-	check_eq(tp_token_decode(&key, SERVER, data, size, &token), -EBADMSG, "RFC 7635 6.2: a token of another key is refused");
+	check_eq(tp_token_decode(&key, SERVER, data, size, &token), -EBADMSG,
+		 "RFC 7635 6.2: a token of another key is refused");
 	key = key_of(rows[1]);
 	size = token_bytes(token_a128, data);
 	check(!tp_token_decode(&key, SERVER, data, size, &token) && memcmp(token.mac_key, MAC_KEY, 20) == 0,
@@ -160,7 +162,8 @@ static void test_check(const struct tp_auth *auth)
 	struct tp_identity identity = { 0 };
 	uint8_t data[128];
 
-	check(strcmp(c.third_party, SERVER) == 0, "RFC 7635 6.1: the challenge has THIRD-PARTY-AUTHORIZATION with the server's name");
+	check(strcmp(c.third_party, SERVER) == 0,
+	      "RFC 7635 6.1: the challenge has THIRD-PARTY-AUTHORIZATION with the server's name");
 	c.token_size = token_bytes(token_a256, data);
 	c.token = data;
 	memcpy(c.key, MAC_KEY, 20);
@@ -178,24 +181,29 @@ static void test_check(const struct tp_auth *auth)
 	client_take_challenge(&c, auth, NOW_S + 3604);
 	check(client_try(&c, auth, NOW_S + 3604, &identity) == TP_AUTH_OK && identity.max_lifetime_s == 1,
 	      "RFC 7635: a token in its last second, with five of allowance");
-	check_eq(client_try(&c, auth, NOW_S + 3605, NULL), TP_AUTH_UNAUTHORIZED, "RFC 7635: a token past its end is refused");
+	check_eq(client_try(&c, auth, NOW_S + 3605, NULL), TP_AUTH_UNAUTHORIZED,
+		 "RFC 7635: a token past its end is refused");
 	client_take_challenge(&c, auth, NOW_S - 3606);
 	check_eq(client_try(&c, auth, NOW_S - 3606, NULL), TP_AUTH_UNAUTHORIZED,
 		 "RFC 7635: a token from too far in the future is refused");
 	client_take_challenge(&c, auth, NOW_S);
 	c.nonce[20] = c.nonce[20] == 'A' ? 'B' : 'A';
-	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_STALE_NONCE, "RFC 7635: a token does not replace a valid NONCE");
+	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_STALE_NONCE,
+		 "RFC 7635: a token does not replace a valid NONCE");
 	client_take_challenge(&c, auth, NOW_S);
 	c.key[0] ^= 1;
-	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED, "RFC 7635: integrity with another key is refused");
+	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED,
+		 "RFC 7635: integrity with another key is refused");
 	c.key[0] ^= 1;
 	c.user = "4321";
 	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED, "RFC 7635: an unknown key id is refused");
 	c.user = "128";
-	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED, "RFC 7635: a token of another key id is refused");
+	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED,
+		 "RFC 7635: a token of another key id is refused");
 	c.user = "1234";
 	c.token = NULL;
-	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED, "RFC 7635: without a token there is no such user");
+	check_eq(client_try(&c, auth, NOW_S, NULL), TP_AUTH_UNAUTHORIZED,
+		 "RFC 7635: without a token there is no such user");
 }
 
 static void test_key_end(void)
@@ -215,7 +223,8 @@ static void test_key_end(void)
 	c.token = data;
 	memcpy(c.key, MAC_KEY, 20);
 	c.key_size = 20;
-	check(client_try(&c, auth, NOW_S - 1, NULL) == TP_AUTH_OK && client_try(&c, auth, NOW_S, NULL) == TP_AUTH_UNAUTHORIZED,
+	check(client_try(&c, auth, NOW_S - 1, NULL) == TP_AUTH_OK &&
+	      client_try(&c, auth, NOW_S, NULL) == TP_AUTH_UNAUTHORIZED,
 	      "RFC 7635: a key that has ended opens no token");
 	tp_auth_free(auth);
 }

@@ -64,6 +64,7 @@ int main(void)
 	tp_seal_init(&stranger, "000102030405060708090a0b0c0d0e0e");
 	test_ticket(&seal);
 	tp_ticket_make(&stranger, &ticket, made);
-	check_eq(tp_ticket_open(&seal, made, sizeof(made), &opened), -EBADMSG, "a ticket of another nonce-key is refused");
+	check_eq(tp_ticket_open(&seal, made, sizeof(made), &opened), -EBADMSG,
+		 "a ticket of another nonce-key is refused");
 	return done();
 }

@@ -158,7 +158,8 @@ static void test_after_integrity(void)
 	check(!parse_written(&w, &msg) && !tp_stun_find(&msg, TP_STUN_ATTR_LIFETIME, &attr) &&
 	      !tp_stun_find(&msg, TP_STUN_ATTR_CHANNEL_NUMBER, &attr),
 	      "RFC 8489 9, 14.5: attributes after MESSAGE-INTEGRITY are ignored");
-	check(msg.integrity_sha256 && tp_stun_check_integrity(&msg, key, 8) && tp_stun_check_integrity_sha256(&msg, key, 8),
+	check(msg.integrity_sha256 && tp_stun_check_integrity(&msg, key, 8) &&
+	      tp_stun_check_integrity_sha256(&msg, key, 8),
 	      "RFC 8489 9: but MESSAGE-INTEGRITY-SHA256 after it is not");
 	check(msg.fingerprint, "RFC 8489 9: nor is FINGERPRINT");
 
@@ -173,7 +174,8 @@ static void test_after_integrity(void)
 	tp_stun_begin(&w, buf, sizeof(buf), TP_STUN_REFRESH, TP_STUN_REQUEST, &id);
 	tp_stun_put_integrity(&w, key, 8);
 	tp_stun_put_integrity(&w, "other", 5);
-	check(!parse_written(&w, &msg) && tp_stun_check_integrity(&msg, key, 8), "of two MESSAGE-INTEGRITY the first counts");
+	check(!parse_written(&w, &msg) && tp_stun_check_integrity(&msg, key, 8),
+	      "of two MESSAGE-INTEGRITY the first counts");
 }
 
 static void test_integrity_sizes(void)
@@ -214,7 +216,8 @@ static void test_integrity_sizes(void)
 			memcpy(full + size + 4, mac, sizeof(mac));
 		}
 		store_be16(full + 2, (uint16_t)(4 + padded_size(n)));
-		wrong += parse(full, size + 4 + padded_size(n), &msg) || tp_stun_check_integrity_sha256(&msg, key, 8) != good;
+		wrong += parse(full, size + 4 + padded_size(n), &msg) ||
+			 tp_stun_check_integrity_sha256(&msg, key, 8) != good;
 	}
 	check_eq(wrong, 0, "RFC 8489 14.6: MESSAGE-INTEGRITY-SHA256 is 16 to 32 bytes, a multiple of 4");
 }
@@ -241,7 +244,8 @@ static void test_integrity_covers(void)
 	}
 	check_eq(matched, 0, "RFC 8489 14.5, 14.6: integrity covers every byte before it");
 	parse(buf, (size_t)size, &msg);
-	check(!tp_stun_check_integrity(&msg, "", 0) && !tp_stun_check_integrity_sha256(&msg, "", 0), "an empty key matches nothing");
+	check(!tp_stun_check_integrity(&msg, "", 0) && !tp_stun_check_integrity_sha256(&msg, "", 0),
+	      "an empty key matches nothing");
 }
 
 static void test_fingerprint(void)
@@ -322,7 +326,8 @@ static void test_classic(void)
 	check(!tp_stun_get_addr(&msg, TP_STUN_ATTR_RESPONSE_ADDRESS, &got) && got.port == 0x1234 && got.ip[3] == 1,
 	      "RFC 3489 11.2.2: RESPONSE-ADDRESS of a classic message");
 	tp_stun_put_u32(&w, TP_STUN_ATTR_FINGERPRINT, 0);
-	check(!parse_written(&w, &msg) && !msg.fingerprint, "RFC 8489 7: FINGERPRINT does not exist in a classic message");
+	check(!parse_written(&w, &msg) && !msg.fingerprint,
+	      "RFC 8489 7: FINGERPRINT does not exist in a classic message");
 	tp_stun_begin(&w, buf, sizeof(buf), TP_STUN_BINDING, TP_STUN_REQUEST, &classic_id);
 	tp_stun_put_integrity(&w, key, 8);
 	check(!parse_written(&w, &msg) && !tp_stun_check_integrity(&msg, key, 8),
@@ -341,7 +346,8 @@ static void test_frames(void)
 	check_eq(tp_stun_frame_size(m, 1), -EBADMSG, "a stream with other bits in front is not STUN");
 	m[0] = 0;
 	m[3] = 5;
-	check_eq(tp_stun_frame_size(m, 4), -EBADMSG, "RFC 8489 5: a stream's message has a length that is a multiple of 4");
+	check_eq(tp_stun_frame_size(m, 4), -EBADMSG,
+		 "RFC 8489 5: a stream's message has a length that is a multiple of 4");
 	m[3] = 4;
 	m[4] = 0;
 	check_eq(tp_stun_frame_size(m, 8), -EBADMSG, "RFC 8489 5: a stream's message has the cookie");

@@ -51,7 +51,8 @@ static void test_binding(void)
 
 	client_init(&c, &b, "[2001:db8::7]:40000");
 	request(&m, &c, TP_STUN_BINDING);
-	check(!message_send(&m) && mapped_is(&c.path.tuple.client) && b.client.size == 44, "RFC 8489 6.3.1.1: over IPv6");
+	check(!message_send(&m) && mapped_is(&c.path.tuple.client) && b.client.size == 44,
+	      "RFC 8489 6.3.1.1: over IPv6");
 	c.path.tuple.transport = TP_TCP;
 	request(&m, &c, TP_STUN_BINDING);
 	check_eq(message_send(&m), 0, "RFC 8489 12: and over TCP");
@@ -74,7 +75,8 @@ static void test_unknown_attributes(void)
 	      "RFC 8489 6.3.1, 14.8, 14.13: 420 lists the attributes that are not understood");
 	request(&m, &c, TP_STUN_BINDING);
 	tp_stun_put(&m.w, 0x8777, "x", 1);
-	check_eq(message_send(&m), 0, "RFC 8489 6.3: Binding with an unknown comprehension-optional attribute is answered");
+	check_eq(message_send(&m), 0,
+		 "RFC 8489 6.3: Binding with an unknown comprehension-optional attribute is answered");
 	request(&m, &c, TP_STUN_BINDING);
 	tp_stun_put(&m.w, TP_STUN_ATTR_REALM, "x", 1);
 	tp_stun_put(&m.w, TP_STUN_ATTR_ERROR_CODE, "", 0);
@@ -143,7 +145,8 @@ static void test_indication(void)
 	tp_stun_put(&m.w, 0x7777, "", 0);
 	b.peer.count = 0;
 	message_send(&m);
-	check_eq(b.peer.count, 0, "RFC 8489 6.3.2: an indication with an unknown comprehension-required attribute is discarded");
+	check_eq(b.peer.count, 0,
+		 "RFC 8489 6.3.2: an indication with an unknown comprehension-required attribute is discarded");
 	message_begin(&m, &c, TP_STUN_SEND, TP_STUN_INDICATION);
 	put_peer(&m, "203.0.113.5:9");
 	tp_stun_put(&m.w, TP_STUN_ATTR_DATA, "x", 1);
@@ -413,7 +416,8 @@ static void test_software(void)
 	quiet = b.conf;
 	quiet.software_attribute = false;
 	bench_reload(&b, &quiet);
-	check(!refresh(&c, 600) && !reply_has(&c, TP_STUN_ATTR_SOFTWARE), "RFC 8489 16.1.2: SOFTWARE can be switched off");
+	check(!refresh(&c, 600) && !reply_has(&c, TP_STUN_ATTR_SOFTWARE),
+	      "RFC 8489 16.1.2: SOFTWARE can be switched off");
 	end("SOFTWARE");
 }
 

@@ -67,7 +67,8 @@ static void test_numbers(void)
 		}
 		msg = with(TP_STUN_ATTR_SOFTWARE, value, 4);
 		wrong += getters[i].get(&msg) != -ENOENT;
-		check_eq(wrong, 0, "tp_stun_get_%s: 4 bytes, every other size is malformed, absent is absent", getters[i].name);
+		check_eq(wrong, 0,
+			 "tp_stun_get_%s: 4 bytes, every other size is malformed, absent is absent", getters[i].name);
 	}
 	msg = with(TP_STUN_ATTR_LIFETIME, value, 4);
 	tp_stun_get_u32(&msg, TP_STUN_ATTR_LIFETIME, &u32);
@@ -124,7 +125,8 @@ static void test_addresses(void)
 		wrong += tp_stun_get_xor_addr(&msg, &attr, &masked) || memcmp(&masked, &addrs[i], sizeof(masked)) != 0;
 		wrong += memcmp(tp_stun_value(&msg, &attr) + 4, addrs[i].ip, 4) == 0;
 	}
-	check_eq(wrong, 0, "RFC 8489 14.1, 14.2: addresses are read as they were written, the first byte is 0 and ignored");
+	check_eq(wrong, 0,
+		 "RFC 8489 14.1, 14.2: addresses are read as they were written, the first byte is 0 and ignored");
 }
 
 static void test_mapped_v4(void)
@@ -134,7 +136,8 @@ static void test_mapped_v4(void)
 	const struct tp_addr expected = { .family = 4, .port = 3478, .ip = { 127, 0, 0, 1 } };
 	struct tp_addr addr = { 0 };
 
-	check(!tp_stun_get_addr(&msg, TP_STUN_ATTR_MAPPED_ADDRESS, &addr) && memcmp(&addr, &expected, sizeof(addr)) == 0,
+	check(!tp_stun_get_addr(&msg, TP_STUN_ATTR_MAPPED_ADDRESS, &addr) &&
+	      memcmp(&addr, &expected, sizeof(addr)) == 0,
 	      "a v4-mapped IPv6 address is the IPv4 address that it reaches");
 }
 
@@ -175,7 +178,8 @@ static void test_errors(void)
 	long_reason[sizeof(long_reason) - 1] = 0;
 	tp_stun_begin(&w, buf, sizeof(buf), TP_STUN_BINDING, TP_STUN_ERROR, &id);
 	tp_stun_put_error(&w, 500, long_reason);
-	check(!tp_stun_parse(buf, (size_t)tp_stun_finish(&w), &msg) && tp_stun_find(&msg, TP_STUN_ATTR_ERROR_CODE, &attr) &&
+	check(!tp_stun_parse(buf, (size_t)tp_stun_finish(&w), &msg) &&
+	      tp_stun_find(&msg, TP_STUN_ATTR_ERROR_CODE, &attr) &&
 	      attr.size == 4 + 127, "RFC 8489 14.8: a reason has fewer than 128 characters");
 	tp_stun_begin(&w, buf, sizeof(buf), TP_STUN_BINDING, TP_STUN_ERROR, &id);
 	tp_stun_put_error(&w, 499, NULL);

@@ -127,7 +127,8 @@ static void test_build(void)
 		tp_stun_put(&w, attr.type, tp_stun_value(&msg, &attr), attr.size);
 	tp_stun_put_integrity(&w, key, key_long(TP_DIGEST_MD5, key));
 	check_eq(tp_stun_finish(&w), VECTOR_SIZE(rfc5769_long_term), "RFC 5769 2.4: built, it has the same size");
-	check_bytes(buf, rfc5769_long_term, VECTOR_SIZE(rfc5769_long_term), "RFC 5769 2.4: built, it has the same bytes");
+	check_bytes(buf, rfc5769_long_term, VECTOR_SIZE(rfc5769_long_term),
+		    "RFC 5769 2.4: built, it has the same bytes");
 }
 
 int main(void)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Allocations of clients with access tokens (RFC 7635): their lifetime, and tokens that are renewed under another key. */
+/* Allocations of clients with access tokens (RFC 7635): their lifetime, requests without, tokens that are renewed. */
 #include "auth/text.h"
 #include "lib/tap.h"
 #include "unit/turn_bench.h"
 
 #define KEY	"SEdrajMyS0pHaXV5MDk4c2RmYXFiTmpPaWF6NzE5MjM="
 
-/* turnutils_oauth -e for example.com, issued at the bench's time for 3600 s, with KEY by AES-256-GCM and AES-128-GCM. */
+/* turnutils_oauth -e for example.com, of the bench's time for 3600 s, with KEY by AES-256-GCM and AES-128-GCM. */
 static const char token_a256[] =
 	"AAzJEPgDHEIdOZkZRhCfbNnpHysJJ7QKHMEijPsbcKMjq/Te41KtQbCogkYdtoT94uLmUSv3QT/MYLrh6rqDHA==";
 static const char token_a128[] =
@@ -69,7 +69,8 @@ static int refresh_with(const char *kid, const char *token)
 static void test_lifetime(void)
 {
 	begin();
-	check(reply_has(&c, TP_STUN_ATTR_THIRD_PARTY_AUTHORIZATION), "RFC 7635 6.1: a 401 has THIRD-PARTY-AUTHORIZATION");
+	check(reply_has(&c, TP_STUN_ATTR_THIRD_PARTY_AUTHORIZATION),
+	      "RFC 7635 6.1: a 401 has THIRD-PARTY-AUTHORIZATION");
 	check(allocate_north() == 0 && tp_stun_check_integrity(&c.reply, mac_key, strlen(mac_key)),
 	      "RFC 7635: a token makes an allocation, the response is protected with its mac_key");
 	check_eq(lifetime(&c), 3600, "of the lifetime that was asked for");
@@ -96,7 +97,8 @@ static void test_without(void)
 
 	begin();
 	allocate_begin(&m, &c);
-	check_eq(send_token(&m, "north", NULL), 401, "RFC 7635: without an allocation there is no request without a token");
+	check_eq(send_token(&m, "north", NULL), 401,
+		 "RFC 7635: without an allocation there is no request without a token");
 	check(allocate_north() == 0, "an allocation with a token");
 	check(permit_with("north") == 0 && tp_stun_check_integrity(&c.reply, mac_key, strlen(mac_key)),
 	      "RFC 7635: requests after it come without the token");
