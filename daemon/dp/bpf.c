@@ -12,6 +12,15 @@
 
 #include "dp/bpf.h"
 
+/* The flows of a daemon that was killed have had no owner since. */
+void bpf_slots_clear(struct bpf_dp *b)
+{
+	bpf_keys_clear(&b->maps);
+	tp_grace_wait(b->grace);
+	memset(b->maps.rules, 0, b->maps.rules_len * sizeof(*b->maps.rules));
+	memset(b->maps.hops, 0, b->maps.hops_len * sizeof(*b->maps.hops));
+}
+
 int bpf_slots_init(struct bpf_dp *b)
 {
 	b->slots = calloc(b->maps.rules_len, sizeof(*b->slots));

@@ -7,8 +7,8 @@
  *   bpf_maps.c     programs and maps: load, size, map into memory
  *   bpf_police.c   token buckets
  *   bpf_local.c    tp1_local
+ *   bpf_pins.c     what outlives a daemon that is killed
  *   bpf_attach.c   one program on one device: XDP, tcx, clsact
- *   bpf_pin.c      links in the bpffs
  *   bpf_choose.c   which hook for which device, and why
  *   bpf_devices.c  which devices, kept current
  *   bpf_prove.c    the programs proved on a scratch veth pair (bpf_scratch.c)
@@ -30,7 +30,6 @@
 #include "turnpike/abi.h"
 
 #define BPF_WHY_SIZE 160
-#define BPF_PIN_SIZE 192
 
 enum bpf_slot_state { BPF_SLOT_FREE, BPF_SLOT_LIVE, BPF_SLOT_REMOVED };
 
@@ -62,6 +61,14 @@ struct bpf_maps {
 	struct tp_state *state;
 };
 
+/* The folder in bpffs; path NULL: there is none. */
+struct bpf_pins {
+	char *path;
+	int dir_fd;
+	int map_fd[BPF_MAPS];	/* of an earlier daemon, until they are used */
+	bool kept;		/* there are such maps */
+};
+
 enum bpf_hook { BPF_HOOK_USER, BPF_HOOK_XDP, BPF_HOOK_TCX, BPF_HOOK_CLSACT };
 
 struct bpf_attached {
@@ -69,8 +76,7 @@ struct bpf_attached {
 	unsigned int ifindex;
 	int link_fd;		/* XDP, tcx: the program is there as long as it is open */
 	bool qdisc_ours;	/* clsact: we made the qdisc */
-	bool pinned;		/* XDP, tcx: in the bpffs, too: it outlives the daemon */
-	char pin[BPF_PIN_SIZE];	/* where, if pinned */
+	const struct bpf_pins *pins;	/* where the link is pinned, or NULL */
 };
 
 struct bpf_device {
@@ -104,6 +110,7 @@ struct bpf_dp {
 	struct tp_dp dp;
 	struct bpf_conf conf;
 	struct bpf_maps maps;
+	struct bpf_pins pins;
 	struct turnpike_xdp *xdp;	/* NULL: not loaded */
 	struct turnpike_tc *tc;
 	int xdp_fd, tc_fd;
@@ -123,7 +130,6 @@ struct bpf_dp {
 	size_t local_len;
 	bool confirmed;
 	bool no_tcx;			/* the kernel has none */
-	char pins[BPF_PIN_SIZE - 32];	/* the folder of our pins; empty: there is no bpffs */
 };
 
 static inline struct bpf_dp *bpf_of(struct tp_dp *dp)
@@ -134,6 +140,7 @@ static inline struct bpf_dp *bpf_of(struct tp_dp *dp)
 /* bpf.c */
 extern const struct tp_dp_ops bpf_ops;
 int bpf_slots_init(struct bpf_dp *b);
+void bpf_slots_clear(struct bpf_dp *b);
 void bpf_slots_fini(struct bpf_dp *b);
 void bpf_life_read(const struct bpf_dp *b, uint32_t id, struct tp_flow_life *ret);
 
@@ -143,10 +150,25 @@ void bpf_rule_decode(const struct tp_rule *rule, struct tp_flow *ret);
 bool bpf_addr_is_relay(const struct bpf_conf *conf, const struct tp_addr *addr);
 int bpf_keys_insert(const struct bpf_maps *maps, const struct tp_rule *rule, uint64_t ref);
 void bpf_keys_delete(const struct bpf_maps *maps, const struct tp_rule *rule);
+void bpf_keys_clear(const struct bpf_maps *maps);
 
 /* bpf_maps.c. `why` has BPF_WHY_SIZE bytes and says in words what failed. */
 int bpf_maps_load(struct bpf_dp *b, char *why);
 void bpf_maps_unload(struct bpf_dp *b);
+const char *bpf_map_name(enum bpf_map_id id);
+
+/* bpf_pins.c */
+int bpf_pins_open(struct bpf_dp *b, const struct tp_conf *conf, char *why);	/* -EBUSY, -EPROTO; 0 also without */
+/* In place of those that were made for the proof: both programs once more, on the maps of an earlier daemon. */
+int bpf_pins_use_maps(struct bpf_dp *b, char *why);
+int bpf_pins_put_maps(struct bpf_dp *b, char *why);
+bool bpf_pins_have_link(const struct bpf_dp *b, enum bpf_hook hook, unsigned int ifindex);
+/* The descriptor of a pinned link, which now runs prog_fd; -ENOENT: there is none that serves. */
+int bpf_pins_take_link(struct bpf_dp *b, enum bpf_hook hook, unsigned int ifindex, int prog_fd);
+void bpf_pins_put_link(struct bpf_dp *b, struct bpf_attached *attached);
+void bpf_pins_remove_link(const struct bpf_pins *pins, enum bpf_hook hook, unsigned int ifindex);
+void bpf_pins_sweep_links(struct bpf_dp *b);	/* those of devices that have another program now */
+void bpf_pins_close(struct bpf_dp *b, bool keep);
 
 /* bpf_police.c */
 int bpf_police_init(struct bpf_dp *b);
@@ -164,19 +186,8 @@ int bpf_attach_clsact(int prog_fd, unsigned int ifindex, struct bpf_attached *re
 void bpf_detach(struct bpf_attached *attached);
 const char *bpf_hook_name(enum bpf_hook hook);
 
-/*
- * bpf_pin.c: links in the bpffs, so that programs outlive a daemon that is killed: flows are relayed until
- * they expire, and no ICMP error leaves our ports. The next daemon's programs take the links over.
- */
-void bpf_pins_open(struct bpf_dp *b, const struct tp_conf *conf);
-bool bpf_pin_adopt(struct bpf_dp *b, enum bpf_hook hook, unsigned int ifindex, int prog_fd, struct bpf_attached *ret);
-bool bpf_pin_exists(const struct bpf_dp *b, enum bpf_hook hook, unsigned int ifindex);
-void bpf_pin_set(struct bpf_dp *b, struct bpf_attached *attached);
-void bpf_pins_sweep(struct bpf_dp *b);	/* what was not taken over */
-void bpf_pins_close(struct bpf_dp *b);
-
 /* bpf_choose.c */
-int bpf_attach_tc(struct bpf_dp *b, unsigned int ifindex, struct bpf_attached *ret);
+int bpf_attach_tc(struct bpf_dp *b, unsigned int ifindex, bool pinned, struct bpf_attached *ret);
 void bpf_choose(struct bpf_dp *b, const struct tp_nl_link *link, bool for_vlan, struct bpf_device *device);
 
 /* bpf_devices.c */

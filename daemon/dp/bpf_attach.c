@@ -105,9 +105,9 @@ static void detach_clsact(const struct bpf_attached *attached)
 /* Detached before the pin goes: without our first user's rights the file may stay, inert, for the next daemon to remove. */
 static void detach_link(const struct bpf_attached *attached)
 {
-	if (attached->pinned) {
+	if (attached->pins) {
 		bpf_link_detach(attached->link_fd);
-		unlink(attached->pin);
+		bpf_pins_remove_link(attached->pins, attached->hook, attached->ifindex);
 	}
 	close(attached->link_fd);
 }

@@ -28,7 +28,7 @@ static const char *xdp_refused(const struct bpf_dp *b, const struct tp_nl_link *
 		return "datapath=tc";
 	if (b->xdp_fd < 0)
 		return "the XDP program did not load";
-	if (link->xdp_prog_id && !bpf_pin_exists(b, BPF_HOOK_XDP, link->ifindex)) {
+	if (link->xdp_prog_id && !bpf_pins_have_link(b, BPF_HOOK_XDP, link->ifindex)) {
 		snprintf(text, BPF_WHY_SIZE, "a foreign XDP program is on it and stays");
 		return text;
 	}
@@ -54,6 +54,21 @@ static unsigned int xdp_flags(const struct tp_nl_link *link, const struct tp_nl_
 	return flags;
 }
 
+/* Under a link that an earlier daemon left, or a new one, which is pinned for the next. */
+static int attach_link(struct bpf_dp *b, enum bpf_hook hook, unsigned int ifindex, struct bpf_attached *ret)
+{
+	int prog_fd = hook == BPF_HOOK_XDP ? b->xdp_fd : b->tc_fd;
+	int fd = bpf_pins_take_link(b, hook, ifindex, prog_fd), err = 0;
+
+	if (fd >= 0)
+		*ret = (struct bpf_attached){ .hook = hook, .ifindex = ifindex, .link_fd = fd, .pins = &b->pins };
+	else
+		err = hook == BPF_HOOK_XDP ? bpf_attach_xdp(prog_fd, ifindex, ret) : bpf_attach_tcx(prog_fd, ifindex, ret);
+	if (!err && fd < 0)
+		bpf_pins_put_link(b, ret);
+	return err;
+}
+
 static bool choose_xdp(struct bpf_dp *b, const struct tp_nl_link *link, struct bpf_device *device,
 		       char refused[BPF_WHY_SIZE])
 {
@@ -68,9 +83,7 @@ static bool choose_xdp(struct bpf_dp *b, const struct tp_nl_link *link, struct b
 		snprintf(refused, BPF_WHY_SIZE, "%s", no);
 		return false;
 	}
-	err = 0;
-	if (!bpf_pin_adopt(b, BPF_HOOK_XDP, link->ifindex, b->xdp_fd, &device->attached))
-		err = bpf_attach_xdp(b->xdp_fd, link->ifindex, &device->attached);
+	err = attach_link(b, BPF_HOOK_XDP, link->ifindex, &device->attached);
 	if (err) {
 		snprintf(refused, BPF_WHY_SIZE, "attaching XDP: %s", strerror(-err));
 		return false;
@@ -88,14 +101,12 @@ static bool choose_xdp(struct bpf_dp *b, const struct tp_nl_link *link, struct b
 	return true;
 }
 
-int bpf_attach_tc(struct bpf_dp *b, unsigned int ifindex, struct bpf_attached *ret)
+int bpf_attach_tc(struct bpf_dp *b, unsigned int ifindex, bool pinned, struct bpf_attached *ret)
 {
 	int err = -EINVAL;
 
-	if (bpf_pin_adopt(b, BPF_HOOK_TCX, ifindex, b->tc_fd, ret))
-		return 0;
 	if (!b->no_tcx) {
-		err = bpf_attach_tcx(b->tc_fd, ifindex, ret);
+		err = pinned ? attach_link(b, BPF_HOOK_TCX, ifindex, ret) : bpf_attach_tcx(b->tc_fd, ifindex, ret);
 		if (err == -EINVAL)
 			b->no_tcx = true;
 	}
@@ -110,7 +121,7 @@ static bool choose_tc(struct bpf_dp *b, const struct tp_nl_link *link, struct bp
 		why_set(device, "%s", refused);
 		return false;
 	}
-	err = bpf_attach_tc(b, link->ifindex, &device->attached);
+	err = bpf_attach_tc(b, link->ifindex, true, &device->attached);
 	if (err) {
 		why_set(device, "%.80s; attaching tc: %s", refused, strerror(-err));
 		return false;

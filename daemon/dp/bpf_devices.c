@@ -113,7 +113,6 @@ static void device_add(struct bpf_dp *b, const struct tp_nl_link *link, bool for
 	d->ifindex = link->ifindex;
 	memcpy(d->name, link->name, sizeof(d->name));
 	bpf_choose(b, link, for_vlan, d);
-	bpf_pin_set(b, &d->attached);
 	tp_notice("interface %s: %s: %s", d->name, bpf_hook_name(d->attached.hook), d->why);
 	d->next = b->devices;
 	b->devices = d;
@@ -140,10 +139,8 @@ static void devices_mix(struct bpf_dp *b)
 	for (struct bpf_device *d = b->devices; mixed && d; d = d->next) {
 		if (d->attached.hook != BPF_HOOK_XDP || d->also.hook != BPF_HOOK_USER)
 			continue;
-		if (bpf_attach_tc(b, d->ifindex, &d->also))
-			continue;
-		bpf_pin_set(b, &d->also);
-		tp_notice("interface %s: tc, too, for what goes to interfaces without XDP", d->name);
+		if (!bpf_attach_tc(b, d->ifindex, true, &d->also))
+			tp_notice("interface %s: tc, too, for what goes to interfaces without XDP", d->name);
 	}
 }
 

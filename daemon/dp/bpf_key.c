@@ -191,3 +191,23 @@ void bpf_keys_delete(const struct bpf_maps *maps, const struct tp_rule *rule)
 	if (rule_key_down(rule, &map, &key))
 		bpf_map_delete_elem(maps->fd[map], &key);
 }
+
+static void map_clear(int fd, void *key)
+{
+	while (!bpf_map_get_next_key(fd, NULL, key))
+		if (bpf_map_delete_elem(fd, key) < 0)
+			return;
+}
+
+void bpf_keys_clear(const struct bpf_maps *maps)
+{
+	struct tp_key_up4 up4;
+	struct tp_key_up6 up6;
+	struct tp_key_down4 down4;
+	struct tp_key_down6 down6;
+
+	map_clear(maps->fd[BPF_UP4], &up4);
+	map_clear(maps->fd[BPF_UP6], &up6);
+	map_clear(maps->fd[BPF_DOWN4], &down4);
+	map_clear(maps->fd[BPF_DOWN6], &down6);
+}

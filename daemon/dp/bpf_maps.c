@@ -44,6 +44,11 @@ static const struct {
 	[BPF_REASONS] = { "tp1_reasons", 0 },
 };
 
+const char *bpf_map_name(enum bpf_map_id id)
+{
+	return maps_known[id].name;
+}
+
 static uint32_t map_len(const struct bpf_conf *conf, enum bpf_map_id id)
 {
 	uint32_t n = conf->max_allocations;
@@ -203,8 +208,6 @@ int bpf_maps_load(struct bpf_dp *b, char *why)
 {
 	int xdp_err = -ENOENT, tc_err = -ENOENT, err;
 
-	for (int i = 0; i < BPF_MAPS; i++)
-		b->maps.fd[i] = -1;
 	b->xdp_fd = b->tc_fd = -1;
 	libbpf_set_print(libbpf_line);
 	if (b->conf.xdp)
@@ -231,10 +234,14 @@ void bpf_maps_unload(struct bpf_dp *b)
 {
 	turnpike_xdp__destroy(b->xdp);
 	turnpike_tc__destroy(b->tc);
+	b->xdp = NULL;
+	b->tc = NULL;
 	for (int i = 0; i < BPF_MAPS; i++) {
 		if (b->maps.memory[i])
 			munmap(b->maps.memory[i], b->maps.mapped[i]);
+		b->maps.memory[i] = NULL;
 		if (b->maps.fd[i] >= 0)
 			close(b->maps.fd[i]);
+		b->maps.fd[i] = -1;
 	}
 }

@@ -156,10 +156,27 @@ static bool node_has_hook(const struct bpf_dp *b)
 	return false;
 }
 
+/* The proof is over: from here on the maps may be those of an earlier daemon, with packets in flight. */
+static int node_open_maps(struct bpf_dp *b, char *why)
+{
+	int err;
+
+	if (!b->pins.kept)
+		return bpf_pins_put_maps(b, why);
+	b->conf.xdp &= b->xdp_fd >= 0;
+	b->conf.tc &= b->tc_fd >= 0;
+	err = bpf_pins_use_maps(b, why);
+	if (!err)
+		bpf_slots_clear(b);
+	return err;
+}
+
 static int node_open(struct bpf_dp *b, const struct tp_conf *conf, char *why)
 {
 	int err = conf_copy(conf, &b->conf);
 
+	if (!err)
+		err = bpf_pins_open(b, conf, why);
 	if (!err)
 		err = bpf_maps_load(b, why);
 	if (!err)
@@ -172,7 +189,7 @@ static int node_open(struct bpf_dp *b, const struct tp_conf *conf, char *why)
 	if (!err)
 		err = bpf_prove(b, why);
 	if (!err)
-		bpf_pins_open(b, conf);
+		err = node_open_maps(b, why);
 	if (!err)
 		err = node_open_network(b, why);
 	if (!err)
@@ -184,7 +201,7 @@ static int node_open(struct bpf_dp *b, const struct tp_conf *conf, char *why)
 	state_init(b);
 	local_sync(b);
 	bpf_devices_sync(b);
-	bpf_pins_sweep(b);
+	bpf_pins_sweep_links(b);
 	if (!b->conf.forced || node_has_hook(b))
 		return 0;
 	snprintf(why, BPF_WHY_SIZE, "no interface can have it");
@@ -201,8 +218,9 @@ int bpf_dp_new(const struct tp_conf *conf, struct bpf_dp **ret, char *why)
 		return -ENOMEM;
 	b->dp.ops = &bpf_ops;
 	pthread_mutex_init(&b->lock, NULL);
+	b->pins.dir_fd = -1;
 	for (int i = 0; i < BPF_MAPS; i++)
-		b->maps.fd[i] = -1;
+		b->maps.fd[i] = b->pins.map_fd[i] = -1;
 	err = node_open(b, conf, why);
 	if (err) {
 		if (!why[0])
@@ -218,13 +236,13 @@ int bpf_dp_new(const struct tp_conf *conf, struct bpf_dp **ret, char *why)
 void bpf_dp_free(struct bpf_dp *b)
 {
 	bpf_devices_free(b);
-	bpf_pins_close(b);
 	bpf_slots_fini(b);
 	if (b->nl)
 		tp_nl_free(b->nl);
 	if (b->grace)
 		tp_grace_free(b->grace);
 	bpf_maps_unload(b);
+	bpf_pins_close(b, false);
 	free(b->police_free);
 	free(b->local);
 	conf_fini(&b->conf);

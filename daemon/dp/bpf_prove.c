@@ -166,7 +166,7 @@ static int proof_on_veth(struct bpf_dp *b, const struct bpf_scratch *s, int prog
 	int err;
 
 	proof_hop(b, s->near);
-	err = xdp ? bpf_attach_xdp(prog_fd, s->near, &at) : bpf_attach_tc(b, s->near, &at);
+	err = xdp ? bpf_attach_xdp(prog_fd, s->near, &at) : bpf_attach_tc(b, s->near, false, &at);
 	if (err)
 		return err;
 	err = proof_exchange(s);

@@ -31,6 +31,7 @@ int tp_dp_open(const struct tp_conf *conf, struct tp_dp **ret)
 	const char *path = conf->datapath ? conf->datapath : "auto";
 	char why[BPF_WHY_SIZE];
 	struct bpf_dp *b;
+	int err;
 
 	if (!strcmp(path, "user")) {
 		tp_notice("datapath: user: datapath=user");
@@ -38,9 +39,15 @@ int tp_dp_open(const struct tp_conf *conf, struct tp_dp **ret)
 	}
 	if (strcmp(path, "auto"))
 		return tp_dp_bpf_new(conf, ret);
-	if (!bpf_dp_new(conf, &b, why)) {
+	err = bpf_dp_new(conf, &b, why);
+	if (!err) {
 		*ret = &b->dp;
 		return 0;
+	}
+	/* State that is another's, or of another version: nothing of it may be lost by going on without. */
+	if (err == -EBUSY || err == -EPROTO) {
+		tp_error("datapath: %s", why);
+		return err;
 	}
 	tp_notice("datapath: user: %s", why);
 	return open_user(ret);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout: 120
+# timeout: 180
 # The daemon dies in mid-call: the kernel goes on relaying, no ICMP error leaves the relay's ports, and
 # the next daemon starts in the same place.
 # shellcheck source=tests/lib/netns.sh
@@ -44,4 +44,30 @@ for datapath in xdp tc; do
 	uclient_in_kernel "$datapath: and relays" -n 100 -m 1 -z 10 -l 160 -e "$PEER4" "$SERVER4"
 	ok "$datapath: turnpiked ends, nothing is left" relay_stop
 done
+
+refused() {
+	in_ns srv timeout 20 turnpiked -c "$WORK/turnpiked.conf" --control-socket="$WORK/second.sock" --no-tcp \
+		> "$WORK/second.log" 2>&1 && return 1
+	grep -q "$1" "$WORK/second.log" || { cat "$WORK/second.log"; return 1; }
+}
+
+purge() { turnpikectl purge --bpffs "$BPFFS"; }
+pins() { find "$BPFFS" -mindepth 1 2> /dev/null | wc -l; }
+
+ok "turnpiked starts" relay_start || finish
+ok "a second daemon on the same port is refused" refused "another turnpiked serves this port"
+ok "and the first one goes on" relay_answers
+before=$(pins)
+purge > "$WORK/purge.out" 2>&1
+is "purge leaves a living daemon's pins" "$(pins)" "$before"
+kill -KILL "$RELAY_PID"
+wait "$RELAY_PID" 2> /dev/null
+folder=$(find "$BPFFS" -mindepth 1 -maxdepth 1)
+rm "$folder/tp1_down4"
+ok "pins that are not whole are refused" refused "turnpikectl purge"
+ok "purge removes them" purge
+is "all of them" "$(pins)" 0
+is "no program is left on the devices" "$(in_ns srv bpftool net | grep -c turnpike)" 0
+ok "turnpiked starts afresh" relay_start || finish
+ok "turnpiked ends, nothing is left" relay_stop
 finish

@@ -287,6 +287,20 @@ static int run_user(const struct tool *tool, const struct command *command, int 
 	return tool_user(tool, argc, argv);
 }
 
+static int run_purge(const struct tool *tool, const struct command *command, int argc, char **argv)
+{
+	static const struct option options[] = { { "bpffs", required_argument, NULL, 'b' }, { 0 } };
+	const char *bpffs = "/sys/fs/bpf/turnpike";
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c != 'b')
+			return usage(command, "unknown option");
+		bpffs = optarg;
+	}
+	return optind < argc ? usage(command, "takes no argument") : tool_purge(tool, bpffs);
+}
+
 static const struct command commands[] = {
 	{ "status", "", "what the daemon is, and its data path on each device",
 	  "Process, addresses, worker threads, and for each device the hook of its data path and why this one.", run_status },
@@ -310,6 +324,9 @@ static const struct command commands[] = {
 	  "time-limited credentials and an iceServers entry",
 	  "They are made from the daemon's static-auth-secret and are good for a day, or --ttl seconds. --host is\n"
 	  "what clients reach the relay by. With --secret no daemon is needed.", run_credentials },
+	{ "purge", "[--bpffs PATH]", "remove what a killed daemon left in the kernel",
+	  "Ends the calls that the kernel still relays for it. No daemon is asked; one that lives keeps its own.\n"
+	  "--bpffs is the key of the configuration, /sys/fs/bpf/turnpike by default.", run_purge },
 	{ "user", USER_ARGUMENTS, "the users and secrets of an SQLite userdb", USER_HELP, run_user },
 };
 

@@ -20,6 +20,9 @@ struct tool {
  */
 json_t *tool_request(const struct tool *tool, const char *command, json_t *arguments);
 
+/* purge.c; an enum tool_status. */
+int tool_purge(const struct tool *tool, const char *bpffs);
+
 /* Results as text for people. */
 void print_status(const json_t *result);
 void print_list(const json_t *result);
