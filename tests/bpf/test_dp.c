@@ -539,7 +539,7 @@ static void test_killed(const char *datapath, const char *pin)
 	struct tp_flow_life life = life_of(600);
 	char folder[] = "/tmp/tp-dp-XXXXXX", path[64];
 	struct tp_conf *conf = conf_of(datapath, 64);
-	struct tp_dp *dp;
+	struct tp_dp *dp, *second;
 	tp_flow_id id = 0;
 	pid_t child;
 	int status;
@@ -556,6 +556,7 @@ static void test_killed(const char *datapath, const char *pin)
 	check_eq(tp_dp_open(conf, &dp), 0, "%s: the next daemon opens", datapath);
 	opened = dp;
 	check(!strcmp(interface_of(dp, "cl1").hook, pin), "%s: with the same hook", datapath);
+	check_eq(tp_dp_open(conf, &second), -EBUSY, "%s: while it lives, another one does not", datapath);
 	check(!up_arrives(NEVER_MS), "%s: its program has its own flows", datapath);
 	dp->ops->add(dp, &flow, &life, &id);
 	check(up_arrives(SOON_MS), "%s: and relays them", datapath);

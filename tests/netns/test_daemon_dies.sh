@@ -46,7 +46,7 @@ for datapath in xdp tc; do
 done
 
 refused() {
-	in_ns srv timeout 20 turnpiked -c "$WORK/turnpiked.conf" --control-socket="$WORK/second.sock" --no-tcp \
+	in_ns srv timeout 20 turnpiked -c "$WORK/turnpiked.conf" --control-socket="$WORK/second.sock" \
 		> "$WORK/second.log" 2>&1 && return 1
 	grep -q "$1" "$WORK/second.log" || { cat "$WORK/second.log"; return 1; }
 }
@@ -55,7 +55,7 @@ purge() { turnpikectl purge --bpffs "$BPFFS"; }
 pins() { find "$BPFFS" -mindepth 1 2> /dev/null | wc -l; }
 
 ok "turnpiked starts" relay_start || finish
-ok "a second daemon on the same port is refused" refused "another turnpiked serves this port"
+ok "a second daemon on the same port is refused" refused "is in use"
 ok "and the first one goes on" relay_answers
 before=$(pins)
 purge > "$WORK/purge.out" 2>&1
