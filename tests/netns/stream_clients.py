@@ -24,6 +24,7 @@ import wire
 SERVER = "10.90.1.1"
 LOCAL = "10.90.1.2"
 PEER = "10.90.2.2"
+TLS_PORT = 443
 CHANNEL = 0x4001
 EVERY_S = 0.004
 SILENT = 10000
@@ -133,7 +134,7 @@ def neighbours():
     ca_file = os.path.join(os.environ["WORK"], "one.pem")
     return [Call("a call by UDP", lambda: stun.Client(LOCAL, (SERVER, 3478))),
             Call("a call by TCP", lambda: stun_stream.StreamClient(LOCAL, (SERVER, 3478))),
-            Call("a call by TLS", lambda: stun_stream.StreamClient(LOCAL, (SERVER, 5349), tls=trusting(ca_file),
+            Call("a call by TLS", lambda: stun_stream.StreamClient(LOCAL, (SERVER, TLS_PORT), tls=trusting(ca_file),
                                                                    name="one.test"))]
 
 
@@ -289,7 +290,7 @@ def certificate_name(ca_file):
     """Whose certificate a new connection sees."""
     context = ssl.create_default_context(cafile=ca_file)
     context.check_hostname = False
-    with wire.namespace("cl"), socket.create_connection((SERVER, 5349), timeout=20) as sock:
+    with wire.namespace("cl"), socket.create_connection((SERVER, TLS_PORT), timeout=20) as sock:
         with contextlib.suppress(ssl.SSLError), context.wrap_socket(sock) as tls:
             return dict(pair[0] for pair in tls.getpeercert()["subject"])["commonName"]
     return None
@@ -344,7 +345,7 @@ def about_peer(client, method, peer):
 def data_connection(control, connection_id, tls):
     """A stream that ConnectionBind has made the peer's, and what has come behind the answer."""
     with wire.namespace("cl"):
-        data = stun_stream.StreamClient(LOCAL, (SERVER, 5349 if tls else 3478), tls=tls, name="one.test")
+        data = stun_stream.StreamClient(LOCAL, (SERVER, TLS_PORT if tls else 3478), tls=tls, name="one.test")
     data.realm, data.nonce = control.realm, control.nonce
     answer = data.request(CONNECTION_BIND, [(CONNECTION_ID, connection_id)])
     tap.ok(answer and answer.klass == stun.SUCCESS, "ConnectionBind")
@@ -399,7 +400,7 @@ def peer_refused(relayed):
 def peers():
     """Connections to peers and from peers, with and without permission."""
     tls = trusting(os.path.join(os.environ["WORK"], "one.pem"))
-    for name, context, port in (("TCP", None, 3478), ("TLS", tls, 5349)):
+    for name, context, port in (("TCP", None, 3478), ("TLS", tls, TLS_PORT)):
         with wire.namespace("cl"):
             control = stun_stream.StreamClient(LOCAL, (SERVER, port), tls=context, name="one.test")
         answer = control.request(stun.ALLOCATE, [TCP_TRANSPORT])

@@ -11,6 +11,7 @@
 
 relay_conf() {
 	relay_conf_tls
+	echo "tls-listening-port=443"
 	echo "tcp-proxy-port=$SERVER4:5350"
 	echo "tcp-proxy-from=10.90.1.2"
 }

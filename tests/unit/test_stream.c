@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Stream clients over real sockets: messages, and everything that bounds a client. */
+#include <sys/resource.h>
+
 #include "lib/stream_lab.h"
 #include "net/framing.h"
 
@@ -205,6 +207,44 @@ static void test_eviction(void)
 	lab_fini(&lab);
 }
 
+static bool accept_failed(struct lab *lab, void *arg)
+{
+	return lab_counters(lab).accept_failed >= *(unsigned int *)arg;
+}
+
+/* The descriptors run out: a young connection makes room, and where there is none the backlog waits. */
+static void test_descriptors(void)
+{
+	struct rlimit old, low;
+	struct lab lab;
+	int held, fd[4];
+	unsigned int one = 1;
+
+	lab_init(&lab, NULL);
+	lab.hold = true;
+	held = lab_connect(&lab);
+	send(held, lab_binding, 20, 0);
+	check(lab_get_answers(&lab, held, 1), "a client with an allocation");
+	lab.hold = false;
+	for (int i = 0; i < 4; i++)
+		fd[i] = lab_connect(&lab);
+	getrlimit(RLIMIT_NOFILE, &old);
+	low = old;
+	/* Descriptors are dense: the next one is the first that is not allowed. */
+	low.rlim_cur = (rlim_t)fd[3] + 1;
+	setrlimit(RLIMIT_NOFILE, &low);
+	send(fd[0], lab_binding, 20, 0);
+	check(lab_until(&lab, accept_failed, &one), "no descriptor is left for those who come: counted");
+	send(held, lab_binding, 20, 0);
+	check(lab_get_answers(&lab, held, 1), "who is in is served");
+	setrlimit(RLIMIT_NOFILE, &old);
+	check(lab_get_answers(&lab, fd[0], 1), "who waited is let in when there are some again");
+	for (int i = 0; i < 4; i++)
+		close(fd[i]);
+	close(held);
+	lab_fini(&lab);
+}
+
 static bool drained(struct lab *lab, void *arg)
 {
 	struct lab_answers *a = arg;
@@ -297,5 +337,6 @@ int main(void)
 	test_time_outs();
 	test_prefix_limit();
 	test_eviction();
+	test_descriptors();
 	return done();
 }
