@@ -132,8 +132,9 @@ void tp_send_indication(struct tp_request *req)
 		counters->no_permission++;
 		return;
 	}
-	/* The address was allowed with its permission; what is left is a port that a listener has. */
-	if (!tp_peer_allowed(req->turn->conf, a->realm, &peer)) {
+	/* The address was allowed with its permission, and a reload takes that back. */
+	if (tp_port_is_listening(req->turn->conf, peer.port) &&
+	    !tp_peer_allowed(req->turn->conf, a->realm, &peer)) {
 		counters->forbidden_peer++;
 		return;
 	}

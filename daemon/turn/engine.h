@@ -326,6 +326,8 @@ void tp_addr_to_private(const struct tp_conf *conf, struct tp_addr *addr);
 /* --- peer_policy.c --- */
 
 bool tp_peer_allowed(const struct tp_conf *conf, const char *realm, const struct tp_addr *peer);
+/* The one thing about a peer that its port decides, not its address: a listener of the node's own is none. */
+bool tp_port_is_listening(const struct tp_conf *conf, uint16_t port);
 bool tp_addr_is_tunnel(const struct tp_addr *addr);	/* Teredo, 6to4 */
 
 #endif

@@ -87,7 +87,7 @@ static const struct tp_range never[] = {
 					 0xff, 0xff, 0xff } } },
 };
 
-static bool is_listening_port(const struct tp_conf *conf, uint16_t port)
+bool tp_port_is_listening(const struct tp_conf *conf, uint16_t port)
 {
 	return port && (port == conf->listening_port || port == conf->tls_listening_port ||
 			port == conf->alt_listening_port || port == conf->alt_tls_listening_port);
@@ -107,12 +107,12 @@ static bool is_own(const struct tp_conf *conf, const struct tp_addr *addr)
 {
 	bool relay = is_relay(conf, addr);
 
-	if (relay && is_listening_port(conf, addr->port))
+	if (relay && tp_port_is_listening(conf, addr->port))
 		return true;
 	for (size_t i = 0; i < conf->listen_len; i++) {
 		if (!tp_addr_same_ip(&conf->listen[i], addr))
 			continue;
-		if ((conf->relay_len && !relay) || is_listening_port(conf, addr->port))
+		if ((conf->relay_len && !relay) || tp_port_is_listening(conf, addr->port))
 			return true;
 	}
 	return false;
