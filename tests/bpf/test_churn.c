@@ -169,6 +169,19 @@ static void *runner(void *arg)
 	return NULL;
 }
 
+static void set_ip4_check(uint8_t *frame)
+{
+	uint32_t sum = 0;
+
+	frame[24] = frame[25] = 0;
+	for (int i = 14; i < 34; i += 2)
+		sum += (uint32_t)frame[i] << 8 | frame[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~(sum + (sum >> 16));
+	frame[24] = (uint8_t)(sum >> 8);
+	frame[25] = (uint8_t)sum;
+}
+
 static void make_frames(void)
 {
 	struct packet up = { .src = CLIENT44, .dst = SERVER4, .wrap = CHANNEL, .channel = 0x4000, .size = 40,
@@ -182,11 +195,13 @@ static void make_frames(void)
 
 		churn.up_size = tp_packet_build(&up, frame);
 		memcpy(frame + 14 + 12, &ip, 4);
+		set_ip4_check(frame);
 		memcpy(churn.up_frames[i], frame, churn.up_size);
 		churn.down_size = tp_packet_build(&down, frame);
 		ip = peer_ip(i);
 		memcpy(frame + 14 + 12, &ip, 4);
 		memcpy(frame + 14 + 20 + 2, &port, 2);
+		set_ip4_check(frame);
 		memcpy(churn.down_frames[i], frame, churn.down_size);
 	}
 }
