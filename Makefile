@@ -31,7 +31,7 @@ TP_SAN = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 CHECK_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g
 
 # -Wconversion where a lost bit is a lost packet.
-STRICT_DIRS := daemon/stun/% daemon/turn/% daemon/auth/% daemon/net/addr%
+STRICT_DIRS := daemon/stun/% daemon/turn/% daemon/auth/% daemon/net/addr% tests/fixtures/native%
 strict = $(if $(filter $(STRICT_DIRS),$(1)),-Wconversion)
 
 DAEMON_SRC := $(filter-out daemon/main.c,$(wildcard daemon/*.c daemon/*/*.c))

@@ -17,14 +17,7 @@
 #ifndef TP_RELAY_H
 #define TP_RELAY_H
 
-#include <turnpike/apply.h>
-
-/* A flow that was found. */
-struct tp_found {
-	const struct tp_rule *rule;
-	const struct tp_life *life;
-	__u32 gen, slot;
-};
+#include "flow.h"
 
 /*
  * One packet's state. In BPF it is in a map: the stack has 512 bytes, and what the
@@ -41,83 +34,6 @@ struct tp_job {
 	struct tp_plan plan;
 };
 _Static_assert(sizeof(struct tp_job) <= 512, "the programs keep 512 bytes for it, maps.bpf.h");
-
-static __always_inline __u64 relay_find_up(const struct tp_head *head, __u16 channel)
-{
-	if (head->family == TP_IPV4) {
-		struct tp_key_up4 key;
-
-		tp_key_up4(&key, head, channel);
-		return map_up4(&key);
-	} else {
-		struct tp_key_up6 key;
-
-		tp_key_up6(&key, head, channel);
-		return map_up6(&key);
-	}
-}
-
-/* The flow of exactly this peer, else, or with port 0, the permission of its address. */
-static __always_inline __u64 relay_find_down(__u8 family, const struct tp_ip *relayed, __be16 relayed_port,
-					     const struct tp_ip *peer, __be16 peer_port)
-{
-	__u64 ref;
-
-	if (family == TP_IPV4) {
-		struct tp_key_down4 key = { relayed->w[0], peer->w[0], relayed_port, peer_port };
-
-		ref = map_down4(&key);
-		if (!ref && peer_port) {
-			key.peer_port = 0;
-			ref = map_down4(&key);
-		}
-	} else {
-		struct tp_key_down6 key = { *relayed, *peer, relayed_port, peer_port };
-
-		ref = map_down6(&key);
-		if (!ref && peer_port) {
-			key.peer_port = 0;
-			ref = map_down6(&key);
-		}
-	}
-	return ref;
-}
-
-/* False: the reference is stale, the slot was unlinked and belongs to nobody or to another. */
-static __always_inline _Bool relay_open(__u64 ref, struct tp_found *ret)
-{
-	ret->gen = TP_REF_GEN(ref);
-	ret->slot = TP_REF_SLOT(ref);
-	ret->rule = map_rule(ret->slot);
-	ret->life = map_life(ret->slot);
-	return ret->rule && ret->life && TP_ONCE(ret->rule->gen) == ret->gen;
-}
-
-static __always_inline _Bool relay_valid(const struct tp_found *found)
-{
-	asm volatile("" ::: "memory");
-	return TP_ONCE(found->rule->gen) == found->gen;
-}
-
-/* A copy of a hop, or false if there is none or it was just being written. */
-static __always_inline enum tp_reason relay_hop(__u32 index, struct tp_hop *ret)
-{
-	const struct tp_hop *hop;
-	__u32 seq;
-
-	if (!index)
-		return TP_REASON_NO_HOP;
-	hop = map_hop(index);
-	if (!hop)
-		return TP_REASON_NO_HOP;
-	seq = TP_ONCE(hop->seq);
-	asm volatile("" ::: "memory");
-	*ret = *hop;
-	asm volatile("" ::: "memory");
-	if ((seq & 1) || TP_ONCE(hop->seq) != seq)
-		return TP_REASON_BUSY;
-	return TP_GO_ON;
-}
 
 static __always_inline enum tp_reason relay_came_by(const struct tp_job *job, const struct tp_rule *rule,
 						    __u32 index)
@@ -145,7 +61,7 @@ static __always_inline enum tp_reason relay_came_by(const struct tp_job *job, co
 /* Where the plan's packet leaves, and all that depends on it. */
 static __always_inline enum tp_reason relay_leave(struct tp_job *job, __u32 hop)
 {
-	enum tp_reason reason = relay_hop(hop, &job->plan.hop);
+	enum tp_reason reason = flow_hop(hop, &job->plan.hop);
 
 	if (reason != TP_GO_ON)
 		return reason;
@@ -157,27 +73,6 @@ static __always_inline enum tp_reason relay_leave(struct tp_job *job, __u32 hop)
 	if (reason == TP_GO_ON && job->plan.family == TP_IPV4 && !job->plan.df)
 		job->plan.ident = (__u16)env_random();
 	return reason;
-}
-
-/* max-bps. A lost race is charged without a second look: who won it moved the time past now. */
-static __always_inline _Bool relay_police(__u32 index, __u32 size, __u64 now)
-{
-	struct tp_police *police;
-	__u64 tat, next, cost;
-
-	if (TP_LIKELY(!index))
-		return 1;
-	police = map_police(index);
-	if (!police)
-		return 1;
-	cost = size * TP_ONCE(police->ps_per_byte) / 1000;
-	tat = TP_ONCE(police->tat_ns);
-	next = tp_police_next(tat, now, cost, TP_ONCE(police->burst_ns));
-	if (!next)
-		return 0;
-	if (__sync_val_compare_and_swap(&police->tat_ns, tat, next) != tat)
-		__sync_fetch_and_add(&police->tat_ns, cost);
-	return 1;
 }
 
 static __always_inline enum tp_reason relay_drop_up(const struct tp_found *found, enum tp_reason reason)
@@ -228,10 +123,10 @@ static __always_inline enum tp_reason relay_hairpin(struct tp_job *job, const st
 	enum tp_reason reason;
 	__u64 ref;
 
-	ref = relay_find_down(a->rule->peer_family, peer, peer_port, &relayed, relayed_port);
+	ref = flow_find_down(a->rule->peer_family, peer, peer_port, &relayed, relayed_port);
 	if (!ref)
 		return TP_REASON_HAIRPIN_MISS;
-	if (!relay_open(ref, &b))
+	if (!flow_open(ref, &b))
 		return TP_REASON_BUSY;
 	if (job->now >= TP_ONCE(b.life->down_ns))
 		return relay_drop_down(&b, TP_REASON_EXPIRED);
@@ -239,11 +134,11 @@ static __always_inline enum tp_reason relay_hairpin(struct tp_job *job, const st
 	reason = relay_leave(job, TP_ONCE(b.rule->client_hop));
 	if (reason != TP_GO_ON)
 		return reason;
-	if (!relay_police(a->rule->police, job->message.size, job->now))
+	if (!flow_police(a->rule->police, job->message.size, job->now))
 		return relay_drop_up(a, TP_REASON_POLICED);
-	if (b.rule->police != a->rule->police && !relay_police(b.rule->police, job->message.size, job->now))
+	if (b.rule->police != a->rule->police && !flow_police(b.rule->police, job->message.size, job->now))
 		return relay_drop_down(&b, TP_REASON_POLICED);
-	if (!relay_valid(a) || !relay_valid(&b))
+	if (!flow_valid(a) || !flow_valid(&b))
 		return TP_REASON_BUSY;
 	job->up_slot = a->slot;
 	job->down_slot = b.slot;
@@ -267,9 +162,9 @@ static __always_inline enum tp_reason relay_to_peer(struct tp_job *job, const st
 	reason = relay_leave(job, TP_ONCE(rule->peer_hop));
 	if (reason != TP_GO_ON)
 		return reason;
-	if (!relay_police(rule->police, job->message.size, job->now))
+	if (!flow_police(rule->police, job->message.size, job->now))
 		return relay_drop_up(a, TP_REASON_POLICED);
-	if (!relay_valid(a))
+	if (!flow_valid(a))
 		return TP_REASON_BUSY;
 	job->up_slot = a->slot;
 	return TP_REASON_RELAYED_UP;
@@ -282,7 +177,7 @@ static __always_inline enum tp_reason relay_up(struct tp_job *job, __u64 ref)
 	__be16 peer_port;
 	enum tp_reason reason;
 
-	if (!relay_open(ref, &flow))
+	if (!flow_open(ref, &flow))
 		return TP_REASON_BUSY;
 	if (tp_ip_martian(&job->head.src, job->head.family))
 		return TP_REASON_MARTIAN;
@@ -298,10 +193,10 @@ static __always_inline enum tp_reason relay_up(struct tp_job *job, __u64 ref)
 		/* A Send is licensed by the permission of its peer's address. */
 		peer = job->message.peer;
 		peer_port = job->message.peer_port;
-		ref = relay_find_down(flow.rule->peer_family, &flow.rule->relayed_ip, flow.rule->relayed_port, &peer, 0);
+		ref = flow_find_down(flow.rule->peer_family, &flow.rule->relayed_ip, flow.rule->relayed_port, &peer, 0);
 		if (!ref)
 			return TP_REASON_NO_PERMISSION;
-		if (!relay_open(ref, &permission) || !relay_valid(&flow))
+		if (!flow_open(ref, &permission) || !flow_valid(&flow))
 			return TP_REASON_BUSY;
 		if (job->now >= TP_ONCE(permission.life->down_ns))
 			return relay_drop_up(&permission, TP_REASON_EXPIRED);
@@ -315,7 +210,7 @@ static __always_inline enum tp_reason relay_down(struct tp_job *job, __u64 ref)
 	struct tp_found flow;
 	enum tp_reason reason;
 
-	if (!relay_open(ref, &flow))
+	if (!flow_open(ref, &flow))
 		return TP_REASON_BUSY;
 	/* An address of our own does not come from the wire. */
 	if ((flow.rule->flags & TP_RULE_PEER_IS_RELAYED) || tp_ip_martian(&job->head.src, job->head.family) ||
@@ -335,21 +230,12 @@ static __always_inline enum tp_reason relay_down(struct tp_job *job, __u64 ref)
 	reason = relay_leave(job, TP_ONCE(flow.rule->client_hop));
 	if (reason != TP_GO_ON)
 		return reason;
-	if (!relay_police(flow.rule->police, job->message.size, job->now))
+	if (!flow_police(flow.rule->police, job->message.size, job->now))
 		return relay_drop_down(&flow, TP_REASON_POLICED);
-	if (!relay_valid(&flow))
+	if (!flow_valid(&flow))
 		return TP_REASON_BUSY;
 	job->down_slot = flow.slot;
 	return TP_REASON_RELAYED_DOWN;
-}
-
-/* Does the node itself listen at this address? Port 0: does it relay there? */
-static __always_inline const struct tp_local *relay_local(const struct tp_head *head, __be16 port, __u32 kind)
-{
-	struct tp_key_local key = { head->dst, port, head->family, 0 };
-	const struct tp_local *local = map_local(&key);
-
-	return local && local->kind == kind ? local : (void *)0;
 }
 
 /* RFC 8656 section 12, table 3 and RFC 8489, 9443: STUN, DTLS, and TURN channels. */
@@ -372,9 +258,9 @@ static __always_inline _Bool relay_dead_drop(struct tp_ctx *ctx, const struct tp
 
 	if (TP_LIKELY(!heartbeat || !dead_after || job->now <= heartbeat + dead_after))
 		return 0;
-	if (relay_local(head, head->dport, TP_LOCAL_LISTEN))
+	if (flow_local(head, head->dport, TP_LOCAL_LISTEN))
 		return 1;
-	local = relay_local(head, 0, TP_LOCAL_RELAY);
+	local = flow_local(head, 0, TP_LOCAL_RELAY);
 	return local && port >= local->first && port <= local->last && !ctx_has_socket(ctx, head);
 }
 
@@ -385,10 +271,10 @@ static __always_inline enum tp_reason relay_miss(const struct tp_job *job, const
 	const struct tp_message *message = &job->message;
 
 	if (reason == TP_REASON_MALFORMED)
-		return relay_local(&job->head, job->head.dport, TP_LOCAL_LISTEN) ? reason : TP_REASON_NO_RULE;
+		return flow_local(&job->head, job->head.dport, TP_LOCAL_LISTEN) ? reason : TP_REASON_NO_RULE;
 	if (message->kind == TP_MESSAGE_STUN || message->kind == TP_MESSAGE_SEND)
 		return TP_REASON_STUN;
-	if (!relay_local(&job->head, job->head.dport, TP_LOCAL_LISTEN))
+	if (!flow_local(&job->head, job->head.dport, TP_LOCAL_LISTEN))
 		return reason;
 	if (message->kind == TP_MESSAGE_SHORT)
 		return TP_REASON_MALFORMED;
@@ -434,11 +320,11 @@ static __always_inline enum tp_reason relay_datagram(struct tp_job *job, const s
 	else if (job->message.kind == TP_MESSAGE_SEND)
 		select = job->message.peer_family == TP_IPV4 ? TP_CHANNEL_SEND4 : TP_CHANNEL_SEND6;
 	if (select) {
-		ref = relay_find_up(head, select);
+		ref = flow_find_up(head, select);
 		if (ref)
 			return job->segments ? TP_REASON_GSO : relay_up(job, ref);
 	}
-	ref = relay_find_down(head->family, &head->dst, head->dport, &head->src, head->sport);
+	ref = flow_find_down(head->family, &head->dst, head->dport, &head->src, head->sport);
 	if (ref)
 		return job->segments ? TP_REASON_GSO : relay_down(job, ref);
 	return relay_miss(job, state, TP_REASON_NO_RULE);

@@ -235,7 +235,8 @@ static void multi_buffer(struct run *run)
 	sum = ~((sum & 0xffff) + (sum >> 16));
 	frame[24] = (uint8_t)(sum >> 8);
 	frame[25] = (uint8_t)sum;
-	check(goes_up(run, frame, sizeof(frame), TP_REASON_MULTI_BUFFER), "XDP: a frame of several buffers goes up as it was");
+	check(goes_up(run, frame, sizeof(frame), TP_REASON_MULTI_BUFFER),
+	      "XDP: a frame of several buffers goes up as it was");
 	tp_programs_free(&run->programs);
 }
 

@@ -16,7 +16,7 @@
 #ifndef TURNPIKE_PLAN_H
 #define TURNPIKE_PLAN_H
 
-#include <turnpike/parse.h>
+#include <turnpike/message.h>
 
 enum tp_wrap {
 	TP_WRAP_NONE,		/* to a peer */
@@ -164,7 +164,7 @@ TP_CORE enum tp_reason tp_plan_finish(struct tp_plan *plan, const struct tp_head
 	plan->ttl = head->ttl - 1;
 	plan->off = message->off;
 	plan->size = message->size;
-	plan->prefix = (__u16)(TP_ETH_SIZE + TP_TAG_SIZE * tp_hop_tags(&plan->hop) + ip_header + TP_UDP_SIZE +
+	plan->prefix = (__u16)(TP_ETH_SIZE + (__u32)TP_TAG_SIZE * tp_hop_tags(&plan->hop) + ip_header + TP_UDP_SIZE +
 			       4u * plan->insert_words);
 	plan->ip_size = (__u16)ip_size;
 	plan->pseudo = tp_csum_fold32(tp_csum_ip(&plan->src) + tp_csum_ip(&plan->dst) + new_length +
