@@ -128,6 +128,7 @@ struct bpf_dp {
 	struct bpf_device *devices;	/* control thread only, all of it */
 	struct tp_key_local *local;
 	size_t local_len;
+	uint64_t relayed_before;	/* packets of an earlier daemon, in maps that it left */
 	bool confirmed;
 	bool no_tcx;			/* the kernel has none */
 };
@@ -192,6 +193,7 @@ void bpf_choose(struct bpf_dp *b, const struct tp_nl_link *link, bool for_vlan, 
 
 /* bpf_devices.c */
 void bpf_devices_sync(struct bpf_dp *b);
+void bpf_devices_say_missing(const struct bpf_dp *b);
 void bpf_devices_free(struct bpf_dp *b);
 
 /* bpf_prove.c: before anything else uses the maps. 0, or -errno and why not. */

@@ -165,6 +165,19 @@ void bpf_devices_sync(struct bpf_dp *b)
 	devices_mix(b);
 }
 
+/* interface= may name one that comes later; a misspelt one never does. */
+void bpf_devices_say_missing(const struct bpf_dp *b)
+{
+	for (size_t i = 0; i < b->conf.interface_len; i++) {
+		const struct bpf_device *d = b->devices;
+
+		while (d && strcmp(d->name, b->conf.interface[i]))
+			d = d->next;
+		if (!d)
+			tp_warning("interface=%s: there is none of this name; it is taken when it comes", b->conf.interface[i]);
+	}
+}
+
 void bpf_devices_free(struct bpf_dp *b)
 {
 	struct bpf_device *d;

@@ -198,9 +198,11 @@ static int node_open(struct bpf_dp *b, const struct tp_conf *conf, char *why)
 		err = bpf_police_init(b);
 	if (err)
 		return err;
+	b->relayed_before = bpf_relayed_packets(b);
 	state_init(b);
 	local_sync(b);
 	bpf_devices_sync(b);
+	bpf_devices_say_missing(b);
 	bpf_pins_sweep_links(b);
 	if (!b->conf.forced || node_has_hook(b))
 		return 0;
@@ -266,7 +268,7 @@ static void node_beat(struct tp_dp *dp)
 
 	heartbeat(b);
 	tp_nl_tick(b->nl);
-	if (!b->confirmed && bpf_relayed_packets(b)) {
+	if (!b->confirmed && bpf_relayed_packets(b) > b->relayed_before) {
 		b->confirmed = true;
 		tp_notice("kernel path confirmed: the first packets were relayed in the kernel");
 	}

@@ -67,6 +67,7 @@ void bpf_police_free(struct tp_dp *dp, uint32_t police)
 	if (!police || police >= b->maps.police_len)
 		return;
 	pthread_mutex_lock(&b->lock);
-	b->police_free[b->police_free_len++] = police;
+	if (b->police_free_len < b->maps.police_len - 1)
+		b->police_free[b->police_free_len++] = police;
 	pthread_mutex_unlock(&b->lock);
 }

@@ -276,7 +276,7 @@ void nl_hops_tick(struct tp_nl *nl)
 	nl_table_for_each(&nl->hop_table, n, next) {
 		struct nl_hop *hop = (struct nl_hop *)n;
 
-		if (probes == NL_PROBES || hop->fixed || (hop->resolved && (hop->managed || !hop->stale)) ||
+		if (probes == NL_PROBES || hop->fixed || hop->managed || (hop->resolved && !hop->stale) ||
 		    !hop_wants_probe(nl, hop))
 			continue;
 		hop_probe(nl, hop, true);
