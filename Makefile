@@ -51,7 +51,6 @@ BPF_TEST_LIB := $(patsubst %.c,$(O)/obj/%.o,$(filter-out tests/bpf/test_%,$(wild
 PROGRAMS := $(if $(wildcard daemon/main.c),$(O)/turnpiked) $(if $(CTL_OBJ),$(O)/turnpikectl)
 NET_TESTS := $(if $(strip $(PROGRAMS)),$(wildcard tests/netns/test_*.sh tests/interop/test_*.sh))
 VM_TESTS := $(if $(strip $(PROGRAMS)),$(wildcard tests/vm/test_*.sh))
-LONG_TESTS := $(wildcard tests/long/test_*)
 FUZZ_SECONDS ?= 60
 RUN = tests/lib/runner --log $(O)/test-logs
 # The programs as the shell suites find them.
@@ -83,11 +82,13 @@ test: ## everything that must hold, in under 20 minutes
 	@$(BUILD_WITH) test-programs
 	@$(RUN) $(UNIT_TESTS) $(REPLAYS) $(CLAUSES) $(BPF_TESTS) $(NET_TESTS) $(VM_TESTS)
 
-test-long: ## what takes longer: the long fuzzing and endurance runs
+test-long: ## what takes longer: differential and coverage-guided fuzzing, FUZZ_SECONDS each (600)
 	@tools/deps test
 	@$(BUILD_WITH) test-programs $(FUZZERS)
-	@$(if $(LONG_TESTS),$(RUN) $(LONG_TESTS))
-	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
+	$(O)/tests/bpf/test_relay_diff --seconds $(FUZZ_SECONDS)
+	@$(MAKE) --no-print-directory fuzz
+
+test-long: FUZZ_SECONDS = 600
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -40,7 +40,7 @@ cat <<'PICTURE'
   turnutils_uclient, the peer coturn's turnutils_peer, which echoes.
 
 PICTURE
-grep -i 'data path\|datapath' "$WORK/turnpiked.log" | sed 's/^/  turnpiked: /'
+sed -nE 's/^.*: ((interface|datapath)[ :].*)/  turnpiked: \1/p' "$WORK/turnpiked.log"
 say
 printf '  %-38s %6s %9s %5s %8s %10s\n' "" sent received lost kernel userspace
 stream "IPv4, channels" -n 400 -m 1 -z 5 -l 160 -e "$PEER4" "$SERVER4"
