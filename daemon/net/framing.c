@@ -3,8 +3,8 @@
 #include <errno.h>
 
 #include "net/framing.h"
+#include "stun/stun.h"
 
-#define STUN_HEADER_SIZE	20
 #define CHANNEL_HEADER_SIZE	4
 #define DATA_INDICATION		0x0017
 
@@ -13,24 +13,13 @@ static uint32_t load16(const uint8_t *p)
 	return (uint32_t)p[0] << 8 | p[1];
 }
 
-/*
- * RFC 8489 section 5: two zero bits, a length that is a multiple of four, the
- * cookie. Each part is judged as soon as its bytes are there, so that a client of
- * another protocol is told apart by its first bytes. Classic STUN (RFC 3489) has no
- * cookie, and no stream transport either.
- */
 static int stun_next(const uint8_t *p, size_t size, struct tp_frame *ret)
 {
-	static const uint8_t cookie[4] = { 0x21, 0x12, 0xa4, 0x42 };
+	int frame = tp_stun_frame_size(p, size);
 
-	if (size >= 4 && (p[3] & 3))
-		return -EBADMSG;
-	for (size_t i = 4; i < 8 && i < size; i++)
-		if (p[i] != cookie[i - 4])
-			return -EBADMSG;
-	if (size < 4)
-		return 0;
-	ret->size = ret->span = STUN_HEADER_SIZE + load16(p + 2);
+	if (frame <= 0)
+		return frame;
+	ret->size = ret->span = (size_t)frame;
 	return size >= ret->span;
 }
 

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The largest frame: a STUN header and the largest length that is a multiple of four. */
-#define TP_FRAME_MAX (20 + 65532)
+/* The largest frame: ChannelData of 65535 bytes with its header and padding; a STUN message is smaller. */
+#define TP_FRAME_MAX 65540
 
 struct tp_frame {
 	size_t size;	/* of the message as the engine wants it, without padding */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files of the stream listener share: stream.c (listeners, bounds, the public calls), stream_conn.c (one
- * connection), stream_listen.c (sockets). */
+/*
+ * What the files of the stream listener share: stream.c (bounds, time-outs, the
+ * public calls), stream_listen.c (sockets, who is let in), stream_conn.c (one
+ * connection's bytes), stream_splice.c (data connections of RFC 6062).
+ */
 #ifndef TP_NET_STREAM_INTERNAL_H
 #define TP_NET_STREAM_INTERNAL_H
 

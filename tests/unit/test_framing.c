@@ -46,13 +46,14 @@ static void test_whole(void)
 
 static void test_limits(void)
 {
-	uint8_t head[20] = { 0x00, 0x16, 0xff, 0xfc, 0x21, 0x12, 0xa4, 0x42 };
+	uint8_t head[20] = { 0x00, 0x16, 0xff, 0xe8, 0x21, 0x12, 0xa4, 0x42 };
 	uint8_t channel[4] = { 0x40, 0x00, 0xff, 0xff };
 	struct tp_frame f;
 
-	check(tp_frame_next(head, 20, &f) == 0 && f.span == TP_FRAME_MAX, "the longest STUN message is TP_FRAME_MAX");
-	check(tp_frame_next(channel, 4, &f) == 0 && f.span == 65540 && f.span <= TP_FRAME_MAX,
-	      "the longest ChannelData is below TP_FRAME_MAX");
+	check(tp_frame_next(head, 20, &f) == 0 && f.span == 65532, "the longest STUN message");
+	head[3] = 0xec;
+	check_eq(tp_frame_next(head, 20, &f), -EBADMSG, "a longer one than 65535 bytes is none");
+	check(tp_frame_next(channel, 4, &f) == 0 && f.span == TP_FRAME_MAX, "the longest ChannelData is TP_FRAME_MAX");
 	channel[2] = channel[3] = 0;
 	check(tp_frame_next(channel, 4, &f) == 1 && f.size == 4 && f.span == 4, "empty ChannelData is a frame");
 	check(tp_frame_padding(0) == 0 && tp_frame_padding(5) == 3 && tp_frame_padding(8) == 0, "padding to four");
@@ -67,8 +68,8 @@ static void test_bad(void)
 	bad[3] = 2;
 	check_eq(tp_frame_next(bad, 4, &f), -EBADMSG, "a STUN length that is no multiple of four (RFC 8489 section 5)");
 	memcpy(bad, binding, 20);
-	bad[4] = 0x20;
-	check_eq(tp_frame_next(bad, 5, &f), -EBADMSG, "the cookie is wrong from its first byte");
+	bad[7] = 0x43;
+	check_eq(tp_frame_next(bad, 8, &f), -EBADMSG, "a wrong cookie, before the rest of the header");
 	check_eq(tp_frame_next("GET / HTTP/1.1\r\n", 16, &f), 0, "0x47 is a channel number's first byte, as far as frames go");
 	check_eq(tp_frame_next("\x80", 1, &f), -EBADMSG, "first bits 10");
 	check_eq(tp_frame_next("\xc0", 1, &f), -EBADMSG, "first bits 11");
