@@ -48,10 +48,12 @@ static json_t *one_way(const struct tp_traffic *t)
 
 json_t *ctl_traffic(const struct tp_flow_traffic *t)
 {
-	return json_pack("{s:I, s:I, s:I, s:o, s:o}", "packets", (json_int_t)(t->up.packets + t->down.packets),
-			 "bytes", (json_int_t)(t->up.bytes + t->down.bytes),
-			 "dropped", (json_int_t)(t->up.dropped + t->down.dropped), "up", one_way(&t->up),
-			 "down", one_way(&t->down));
+	json_int_t packets = (json_int_t)t->up.packets + (json_int_t)t->down.packets;
+	json_int_t bytes = (json_int_t)t->up.bytes + (json_int_t)t->down.bytes;
+	json_int_t dropped = (json_int_t)t->up.dropped + (json_int_t)t->down.dropped;
+
+	return json_pack("{s:I, s:I, s:I, s:o, s:o}", "packets", packets, "bytes", bytes, "dropped", dropped,
+			 "up", one_way(&t->up), "down", one_way(&t->down));
 }
 
 int ctl_busy(char *err)
