@@ -3,6 +3,7 @@
 #include "runtime.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <urcu-qsbr.h>
 
@@ -15,12 +16,13 @@ struct published {
 	struct tp_auth *auth;
 };
 
-static struct published *current;
+/* As rcu_assign_pointer() and rcu_dereference(), in the language's own terms, which ThreadSanitizer follows. */
+static _Atomic(struct published *) current;
 static uint64_t generations;
 
 const struct tp_runtime *tp_runtime_current(void)
 {
-	struct published *p = rcu_dereference(current);
+	struct published *p = atomic_load_explicit(&current, memory_order_acquire);
 
 	return p ? &p->runtime : NULL;
 }
@@ -45,7 +47,7 @@ int tp_runtime_publish(struct tp_conf *conf, struct tp_auth *auth)
 	p->runtime.conf = conf;
 	p->runtime.auth = auth;
 	p->runtime.generation = ++generations;
-	rcu_assign_pointer(current, p);
+	atomic_store_explicit(&current, p, memory_order_release);
 	if (old) {
 		synchronize_rcu();
 		published_free(old);

@@ -20,7 +20,7 @@
 #include "stun/stun.h"
 #include "worker.h"
 
-#define RECEIVE_BUFFER	(4 * 1024 * 1024)
+#define LISTEN_BUFFER	(4 * 1024 * 1024)	/* every client's packets pass here */
 #define RETIRE_CHECK_NS	(2 * 1000000000ull)
 
 /* RFC 7983: what comes on one port is told apart by its first byte. */
@@ -86,7 +86,7 @@ static int listener_new(struct tp_worker *worker, const struct tp_addr *addr, st
 
 	if (!l)
 		return -ENOMEM;
-	fd = tp_udp_open(addr, TP_UDP_REUSEPORT, RECEIVE_BUFFER);
+	fd = tp_udp_open(addr, TP_UDP_REUSEPORT, LISTEN_BUFFER);
 	if (fd < 0) {
 		free(l);
 		return fd;

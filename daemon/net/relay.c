@@ -12,6 +12,9 @@
 #include "runtime.h"
 #include "worker.h"
 
+/* A key frame of video is hundreds of packets at once; the system's default holds about 90. */
+#define RELAY_BUFFER	(512 * 1024)
+
 struct tp_relay_socket {
 	struct tp_watch watch;
 	struct tp_out_socket out;
@@ -63,7 +66,7 @@ int tp_relay_socket_open(struct tp_worker *worker, const struct tp_addr *addr, s
 
 	if (!socket)
 		return -ENOMEM;
-	fd = tp_udp_open(addr, open_flags(worker->runtime->conf, addr), 0);
+	fd = tp_udp_open(addr, open_flags(worker->runtime->conf, addr), RELAY_BUFFER);
 	if (fd < 0) {
 		free(socket);
 		return fd;

@@ -85,7 +85,16 @@ static int udp_options(int fd, uint8_t family, unsigned int flags)
 	return err;
 }
 
-int tp_udp_open(const struct tp_addr *addr, unsigned int flags, int receive_buffer)
+/* Without CAP_NET_ADMIN net.core.rmem_max and wmem_max are the limit. */
+static void udp_buffers(int fd, int size)
+{
+	if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, size) < 0)
+		set_int(fd, SOL_SOCKET, SO_RCVBUF, size);
+	if (set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, size) < 0)
+		set_int(fd, SOL_SOCKET, SO_SNDBUF, size);
+}
+
+int tp_udp_open(const struct tp_addr *addr, unsigned int flags, int buffer)
 {
 	int fd = udp_socket(addr), err;
 
@@ -96,8 +105,8 @@ int tp_udp_open(const struct tp_addr *addr, unsigned int flags, int receive_buff
 		goto err_close;
 	/* Both are improvements, not needs: an older kernel or a lower limit does without. */
 	set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
-	if (receive_buffer && set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, receive_buffer) < 0)
-		set_int(fd, SOL_SOCKET, SO_RCVBUF, receive_buffer);
+	if (buffer)
+		udp_buffers(fd, buffer);
 	err = udp_bind(fd, addr);
 	if (err)
 		goto err_close;

@@ -31,9 +31,10 @@ struct tp_udp_listener {
 #define TP_UDP_FREEBIND		0x2	/* an address of a routed prefix, on no device */
 
 /*
- * A non-blocking socket bound to `addr`, set up for TTL, TOS and GRO. The descriptor or a negative errno.
+ * A non-blocking socket bound to `addr`, set up for TTL, TOS and GRO, with buffers of up to that many bytes
+ * (0: the system's). The descriptor or a negative errno.
  */
-int tp_udp_open(const struct tp_addr *addr, unsigned int flags, int receive_buffer);
+int tp_udp_open(const struct tp_addr *addr, unsigned int flags, int buffer);
 
 /* Is the address free? With SO_REUSEPORT alone a second daemon would quietly take half of the clients. */
 int tp_udp_probe(const struct tp_addr *addr);
