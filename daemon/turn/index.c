@@ -9,7 +9,7 @@
 
 int tp_index_init(struct tp_index *index)
 {
-	index->buckets = calloc(INDEX_MIN, sizeof(*index->buckets));
+	index->buckets = calloc(INDEX_MIN, sizeof(struct tp_index_node *));
 	index->mask = INDEX_MIN - 1;
 	index->len = 0;
 	return index->buckets ? 0 : -ENOMEM;
@@ -25,7 +25,7 @@ void tp_index_fini(struct tp_index *index)
 static void index_grow(struct tp_index *index)
 {
 	size_t size = (index->mask + 1) * 2;
-	struct tp_index_node **buckets = calloc(size, sizeof(*buckets)), *node, *next;
+	struct tp_index_node **buckets = calloc(size, sizeof(struct tp_index_node *)), *node, *next;
 
 	if (!buckets)
 		return;

@@ -42,7 +42,7 @@ static void forms_get(const struct tp_addr *peer, struct forms *ret)
 	if (!memcmp(ip, zero, 12) || !memcmp(ip, mapped, 12) || !memcmp(ip, nat64, 12) ||
 	    !memcmp(ip, nat64_local, 6)) {
 		/* "::" and "::1" are themselves. */
-		if (memcmp(ip, zero, 12) || ip[12] || ip[13] || ip[14] || ip[15] > 1)
+		if (memcmp(ip, zero, 12) != 0 || ip[12] || ip[13] || ip[14] || ip[15] > 1)
 			form_add_v4(ret, ip + 12);
 	} else if (!(ip[8] & 0xfd) && !ip[9] && ip[10] == 0x5e && ip[11] == 0xfe) {
 		form_add_v4(ret, ip + 12);
@@ -60,7 +60,7 @@ static bool range_has(const struct tp_range *range, const struct tp_addr *addr)
 static bool ranges_have(const struct tp_range *ranges, size_t len, const char *realm, const struct tp_addr *addr)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (ranges[i].realm && (!realm || strcmp(ranges[i].realm, realm)))
+		if (ranges[i].realm && (!realm || strcmp(ranges[i].realm, realm) != 0))
 			continue;
 		if (range_has(&ranges[i], addr))
 			return true;

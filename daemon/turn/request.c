@@ -241,7 +241,7 @@ static bool request_acceptable(struct tp_request *req)
 	}
 	tp_allocation_renew(req->allocation, req->identity);
 	/* The Refresh that moved it, retransmitted, does not say that the client has our answer. */
-	if (memcmp(&req->allocation->move_id, &req->msg->id, sizeof(req->msg->id)))
+	if (memcmp(&req->allocation->move_id, &req->msg->id, sizeof(req->msg->id)) != 0)
 		tp_allocation_heard(req->allocation, &req->from->tuple);
 	return true;
 }
