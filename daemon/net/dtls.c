@@ -322,7 +322,8 @@ static struct session *session_admit(struct tp_dtls *dtls, struct session *s)
 
 static bool is_client_hello(const uint8_t *data, size_t size)
 {
-	return size >= HELLO_RANDOM_OFFSET + HELLO_RANDOM_SIZE && data[0] == 22 && !data[3] && !data[4] && data[13] == 1;
+	return size >= HELLO_RANDOM_OFFSET + HELLO_RANDOM_SIZE && data[0] == 22 && !data[3] && !data[4] &&
+	       data[13] == 1;
 }
 
 static bool is_retransmission(const struct session *s, const uint8_t *data)

@@ -19,7 +19,8 @@ static inline bool tp_grants_allocation(const void *data, size_t size)
 	    msg.class != TP_STUN_SUCCESS)
 		return false;
 	return msg.method == TP_STUN_ALLOCATE ||
-	       (msg.method == TP_STUN_REFRESH && !tp_stun_get_u32(&msg, TP_STUN_ATTR_LIFETIME, &lifetime_s) && lifetime_s);
+	       (msg.method == TP_STUN_REFRESH && !tp_stun_get_u32(&msg, TP_STUN_ATTR_LIFETIME, &lifetime_s) &&
+		lifetime_s);
 }
 
 #endif

@@ -107,12 +107,13 @@ void stream_listener_free(struct listener *l);
 /* stream_conn.c */
 void stream_on_event(struct tp_watch *watch, uint32_t events);
 void stream_work(struct tp_stream *s);			/* reads what the TLS layer holds, writes, arms */
-ssize_t stream_read(struct tp_stream *s, void *buf, size_t size); /* >0; 0: the end; -EAGAIN; else broken */
+/* >0; 0: the end; -EAGAIN; else broken. */
+ssize_t stream_read(struct tp_stream *s, void *buf, size_t size);
 ssize_t stream_write(struct tp_stream *s, const void *data, size_t size);
 void stream_write_out(struct tp_stream *s);		/* the outbox, as far as it goes */
 
 /* stream_splice.c */
-void stream_splice_run(struct tp_stream *s);		/* moves what can be moved, and asks for the events of the rest */
+void stream_splice_run(struct tp_stream *s);		/* moves what can be moved, asks for the events of the rest */
 void stream_splice_client_event(struct tp_stream *s, uint32_t events);
 void stream_splice_free(struct tp_stream *s);		/* the peer's side; tells the owner */
 void stream_splice_forget(struct tp_stream *s);		/* the owner does not want to be told */

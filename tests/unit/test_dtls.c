@@ -227,12 +227,15 @@ static void test_session(void)
 	struct client *c = client_new("198.51.100.1:4000"), *d = client_new("[2001:db8::1]:4000");
 
 	begin(10000, 60000, 500, 100);
-	check(client_connect(c) && counters().cookies_sent == 1, "a handshake, after one cookie (RFC 6347 section 4.2.1)");
+	check(client_connect(c) && counters().cookies_sent == 1,
+	      "a handshake, after one cookie (RFC 6347 section 4.2.1)");
 	check(!strcmp(SSL_get_version(c->ssl), "DTLSv1.2"), "is DTLS 1.2");
 	check(client_connect(d), "another client, over IPv6");
-	check(echoes(c, "hello") && last.tuple.transport == TP_DTLS && tp_addr_equal(&last.tuple.client, &c->tuple.client),
+	check(echoes(c,
+	      "hello") && last.tuple.transport == TP_DTLS && tp_addr_equal(&last.tuple.client, &c->tuple.client),
 	      "a message and its answer, with its 5-tuple");
-	check(echoes(d, "other") && tp_addr_equal(&last.tuple.client, &d->tuple.client), "each client has its own session");
+	check(echoes(d, "other") && tp_addr_equal(&last.tuple.client, &d->tuple.client),
+	      "each client has its own session");
 	check_eq(tp_dtls_send(dtls, &last, "x", 70000), -EMSGSIZE, "more than a record is refused");
 	SSL_shutdown(d->ssl);
 	check(until_live(1) && closes == 1, "close_notify ends the session, and the engine is told");
@@ -303,8 +306,10 @@ static void test_restart(void)
 	again = client_new("198.51.100.1:4000");
 	SSL_do_handshake(again->ssl);
 	check(echoes(c, "three") && counters().live == 1, "a new ClientHello without a cookie does not end it either");
-	check(client_connect(again) && echoes(again, "four"), "a client that starts again from its port gets in (section 4.2.8)");
-	check(counters().restarted == 1 && counters().live == 1 && closes == 1, "and the engine is told that the old one is over");
+	check(client_connect(again) && echoes(again, "four"),
+	      "a client that starts again from its port gets in (section 4.2.8)");
+	check(counters().restarted == 1 && counters().live == 1 && closes == 1,
+	      "and the engine is told that the old one is over");
 	client_free(c);
 	client_free(again);
 	end();

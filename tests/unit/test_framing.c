@@ -70,7 +70,8 @@ static void test_bad(void)
 	memcpy(bad, binding, 20);
 	bad[7] = 0x43;
 	check_eq(tp_frame_next(bad, 8, &f), -EBADMSG, "a wrong cookie, before the rest of the header");
-	check_eq(tp_frame_next("GET / HTTP/1.1\r\n", 16, &f), 0, "0x47 is a channel number's first byte, as far as frames go");
+	check_eq(tp_frame_next("GET / HTTP/1.1\r\n", 16, &f), 0,
+		 "0x47 is a channel number's first byte, as far as frames go");
 	check_eq(tp_frame_next("\x80", 1, &f), -EBADMSG, "first bits 10");
 	check_eq(tp_frame_next("\xc0", 1, &f), -EBADMSG, "first bits 11");
 }

@@ -105,7 +105,8 @@ static void test_oversize(void)
 	struct tp_outbox o;
 
 	tp_outbox_init(&o, 1000, 1000);
-	check_eq(tp_outbox_put(&o, true, frame, 1001), -EAGAIN, "a frame that cannot fit is dropped, not wrapped around");
+	check_eq(tp_outbox_put(&o, true, frame, 1001), -EAGAIN,
+		 "a frame that cannot fit is dropped, not wrapped around");
 	check_eq(tp_outbox_put(&o, false, frame, sizeof(frame)), -ENOBUFS, "control likewise");
 	check(!o.head, "no chunk was taken for it");
 	tp_outbox_fini(&o);

@@ -41,13 +41,15 @@ static void test_v1(void)
 	char longest[200] = "PROXY UNKNOWN ";
 
 	check_eq(decode(tcp4, strlen(tcp4), &p), (int)strlen(tcp4), "v1: TCP4");
-	check(!p.local && is(&p.source, "192.0.2.1:56324") && is(&p.destination, "198.51.100.2:443"), "v1: TCP4 addresses");
+	check(!p.local && is(&p.source, "192.0.2.1:56324") && is(&p.destination, "198.51.100.2:443"),
+	      "v1: TCP4 addresses");
 	for (size_t n = 0; n < strlen(tcp4); n++)
 		partial &= decode(tcp4, n, &p) == 0;
 	check(partial, "v1: each prefix asks for more");
 	check_eq(decode(tcp6, strlen(tcp6), &p), (int)strlen(tcp6), "v1: TCP6");
 	check(is(&p.source, "[2001:db8::1]:1") && is(&p.destination, "[2001:db8::2]:65535"), "v1: TCP6 addresses");
-	check(decode("PROXY UNKNOWN\r\n", 15, &p) == 15 && p.local && !p.source.family, "v1: UNKNOWN is the connection's own");
+	check(decode("PROXY UNKNOWN\r\n", 15, &p) == 15 && p.local && !p.source.family,
+	      "v1: UNKNOWN is the connection's own");
 	check_v1("PROXY UNKNOWN ffff:: :: 1 2\r\n", 29, "what follows UNKNOWN is ignored");
 	check_v1("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\n", -EBADMSG, "no CR");
 	check_v1("PROXY TCP4 192.0.2.1  192.0.2.2 1 2\r\n", -EBADMSG, "two spaces");
@@ -91,7 +93,8 @@ static void test_v2(void)
 
 	memcpy(buf + 16, addresses4, 12);
 	check_eq(decode(buf, size, &p), (int)size, "v2: TCP over IPv4");
-	check(!p.local && is(&p.source, "192.0.2.1:56324") && is(&p.destination, "198.51.100.2:443"), "v2: its addresses");
+	check(!p.local && is(&p.source, "192.0.2.1:56324") && is(&p.destination, "198.51.100.2:443"),
+	      "v2: its addresses");
 	for (size_t n = 0; n < size; n++)
 		partial &= decode(buf, n, &p) == 0;
 	check(partial, "v2: each prefix asks for more");
@@ -102,7 +105,8 @@ static void test_v2(void)
 	buf[16] = 0x20, buf[17] = 0x01, buf[18] = 0x0d, buf[19] = 0xb8, buf[31] = 1;
 	buf[32] = 0x20, buf[33] = 0x01, buf[34] = 0x0d, buf[35] = 0xb8, buf[47] = 2;
 	buf[49] = 7, buf[51] = 8;
-	check(decode(buf, size, &p) == (int)size && is(&p.source, "[2001:db8::1]:7") && is(&p.destination, "[2001:db8::2]:8"),
+	check(decode(buf, size, &p) == (int)size && is(&p.source, "[2001:db8::1]:7") && is(&p.destination,
+	      "[2001:db8::2]:8"),
 	      "v2: TCP over IPv6");
 	size = v2(buf, 0x20, 0x00, 0);
 	check(decode(buf, size, &p) == 16 && p.local, "v2: LOCAL is the connection's own (health checks)");

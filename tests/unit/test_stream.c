@@ -65,8 +65,10 @@ static void test_messages(struct lab *lab)
 	send(fd, lab_binding, 20, 0);
 	shutdown(fd, SHUT_WR);
 	check(lab_get_answers(lab, fd, 1), "a client that closed its half is still answered");
-	check(closed(lab, fd) && lab_until(lab, nobody, NULL) && lab->closes == 2, "then the engine is told of both ends");
-	check_eq(tp_streams_send(lab->streams, &lab->last, lab_binding, 20), -ENOTCONN, "a dead connection is not written to");
+	check(closed(lab, fd) && lab_until(lab, nobody, NULL) && lab->closes == 2,
+	      "then the engine is told of both ends");
+	check_eq(tp_streams_send(lab->streams, &lab->last, lab_binding, 20), -ENOTCONN,
+		 "a dead connection is not written to");
 	check_eq(lab_counters(lab).live, 0, "nothing is left");
 }
 
@@ -175,7 +177,8 @@ static void test_prefix_limit(void)
 	for (int i = 0; i < 20; i++)
 		fd[i] = lab_connect(&lab);
 	check(lab_until(&lab, count_accepted, &twenty), "twenty connections from one address");
-	check(lab_counters(&lab).live == 5 && lab_counters(&lab).refused_prefix == 15, "five may stay, the others are counted");
+	check(lab_counters(&lab).live == 5 && lab_counters(&lab).refused_prefix == 15,
+	      "five may stay, the others are counted");
 	send(fd[0], lab_binding, 20, 0);
 	lab.hold = true;
 	check(lab_get_answers(&lab, fd[0], 1), "one gets an allocation");

@@ -128,7 +128,8 @@ static void test_pipeline(struct lab *lab)
 			lab_until(lab, tls_answered, &c);
 	}
 	c.wanted = REQUESTS * 20;
-	check(lab_until(lab, tls_answered, &c) && c.got_size == REQUESTS * 20, "%d pipelined requests are all answered", REQUESTS);
+	check(lab_until(lab, tls_answered, &c) && c.got_size == REQUESTS * 20,
+	      "%d pipelined requests are all answered", REQUESTS);
 	check(!lab_counters(lab).control_overflow, "and nothing overflowed");
 	tls_close(&c);
 	free(all);
@@ -176,13 +177,15 @@ static void test_proxy(struct lab *lab)
 
 	send(fd, v1, strlen(v1), 0);
 	send(fd, lab_binding, 20, 0);
-	check(lab_get_answers(lab, fd, 1) && last_is(lab, "198.51.100.7:5555", "192.0.2.1:443"), "v1 in front of plain TCP");
+	check(lab_get_answers(lab, fd, 1) && last_is(lab, "198.51.100.7:5555", "192.0.2.1:443"),
+	      "v1 in front of plain TCP");
 	close(fd);
 	fd = lab_connect(lab);
 	send(fd, v2_6, sizeof(v2_6), 0);
 	check(tls_open(lab, &c, fd, TLS1_3_VERSION), "v2 in front of TLS");
 	SSL_write(c.ssl, lab_binding, 20);
-	check(tls_get(lab, &c, 20) && last_is(lab, "[2001:db8::7]:4096", "[2001:db8::8]:443"), "with the addresses it names");
+	check(tls_get(lab, &c, 20) && last_is(lab, "[2001:db8::7]:4096", "[2001:db8::8]:443"),
+	      "with the addresses it names");
 	tls_close(&c);
 	fd = lab_connect(lab);
 	for (size_t i = 0; i < strlen(v1); i++) {
@@ -191,7 +194,8 @@ static void test_proxy(struct lab *lab)
 		good &= send(fd, v1 + i, 1, 0) == 1 && lab_until(lab, lab_answered, &none);
 	}
 	send(fd, lab_binding, 20, 0);
-	check(good && lab_get_answers(lab, fd, 1) && last_is(lab, "198.51.100.7:5555", "192.0.2.1:443"), "v1 byte by byte");
+	check(good && lab_get_answers(lab, fd, 1) && last_is(lab, "198.51.100.7:5555", "192.0.2.1:443"),
+	      "v1 byte by byte");
 	close(fd);
 	fd = lab_connect(lab);
 	send(fd, v1, 10, 0);

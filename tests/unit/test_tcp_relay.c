@@ -219,12 +219,14 @@ static void test_bytes(bool tls)
 	end_write(&client, request, 24);
 	client.sent = 4;
 	check(lab_until(&lab, moved, &x), "%s: 3 MB in each direction at the same time", name);
-	check(client.good && peer.good, "%s: byte for byte, with what was sent before and behind the ConnectionBind", name);
+	check(client.good && peer.good,
+	      "%s: byte for byte, with what was sent before and behind the ConnectionBind", name);
 	check(!memcmp(client.first, bind_success, 20), "%s: the ConnectionBind's answer came first (6062 5.4)", name);
 	end_close(&client);
 	check(lab_until(&lab, lab_is_closed, &peer.fd), "%s: the client's end is the peer's (6062 5.5)", name);
 	close(peer.fd);
-	check(lab_until(&lab, has_ended, &wanted) && ended_up == BULK && ended_down == BULK, "%s: both counts are told", name);
+	check(lab_until(&lab, has_ended, &wanted) && ended_up == BULK && ended_down == BULK,
+	      "%s: both counts are told", name);
 }
 
 static bool peer_at_eof(struct lab *l, void *arg)

@@ -120,7 +120,8 @@ static void check_alpn(struct tp_tls_context *ctx, const char *alpn, const char 
 	if (good)
 		SSL_get0_alpn_selected(p.client, &got, &len);
 	if (expected)
-		check(good && len == strlen(expected) && !memcmp(got, expected, len), "ALPN %s is chosen (RFC 7443)", expected);
+		check(good && len == strlen(expected) && !memcmp(got, expected, len),
+		      "ALPN %s is chosen (RFC 7443)", expected);
 	else
 		check(!good, "a client that names only other protocols is refused (RFC 7301 section 3.2)");
 	pair_fini(&p);
@@ -209,7 +210,8 @@ static void test_ciphers(void)
 		      "RFC 8489 6.2.3: of a client that prefers a ciphersuite without PFS the server takes one with PFS");
 		check(!*cipher_of(ctx, "eNULL:aNULL:RC4:DES:3DES:EXPORT"),
 		      "RFC 8489 6.2.3: RC4, DES and NULL ciphersuites are not spoken");
-		check(!strstr(cipher_of(ctx, "ALL"), "compressed"), "RFC 8489 6.2.3: there is no TLS-level compression");
+		check(!strstr(cipher_of(ctx, "ALL"), "compressed"),
+		      "RFC 8489 6.2.3: there is no TLS-level compression");
 	}
 	tp_tls_context_put(ctx);
 	free(conf.cert), free(conf.pkey);
@@ -235,7 +237,8 @@ static void test_swap(const struct tp_conf *good)
 
 	tp_tls_context_publish(tp_tls_context_new(good, err, sizeof(err)));
 	held = tp_tls_context_current();
-	check(handshake(held, false, TLS1_3_VERSION, NULL, NULL, &old) && peer_is(&old, "one"), "before: certificate one");
+	check(handshake(held, false, TLS1_3_VERSION, NULL, NULL, &old) && peer_is(&old, "one"),
+	      "before: certificate one");
 	conf.cert = good->certs.items[0];
 	conf.pkey = good->pkeys.items[0];
 	conf.certs.len = conf.pkeys.len = 0;
@@ -244,7 +247,8 @@ static void test_swap(const struct tp_conf *good)
 	pair_fini(&old);
 	tp_tls_context_put(held);
 	held = tp_tls_context_current();
-	check(handshake(held, false, TLS1_3_VERSION, NULL, NULL, &new) && peer_is(&new, "two"), "after: certificate two");
+	check(handshake(held, false, TLS1_3_VERSION, NULL, NULL, &new) && peer_is(&new, "two"),
+	      "after: certificate two");
 	pair_fini(&new);
 	tp_tls_context_put(held);
 	tp_tls_context_publish(NULL);
