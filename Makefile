@@ -51,6 +51,7 @@ BPF_TEST_LIB := $(patsubst %.c,$(O)/obj/%.o,$(filter-out tests/bpf/test_%,$(wild
 PROGRAMS := $(if $(wildcard daemon/main.c),$(O)/turnpiked) $(if $(CTL_OBJ),$(O)/turnpikectl)
 NET_TESTS := $(if $(strip $(PROGRAMS)),$(wildcard tests/netns/test_*.sh tests/interop/test_*.sh))
 VM_TESTS := $(if $(strip $(PROGRAMS)),$(wildcard tests/vm/test_*.sh))
+LONG_TESTS := $(wildcard tests/long/test_*.sh)
 FUZZ_SECONDS ?= 60
 RUN = tests/lib/runner --log $(O)/test-logs
 # The programs as the shell suites find them.
@@ -82,11 +83,11 @@ test: ## everything that must hold, in under 20 minutes
 	@$(BUILD_WITH) test-programs
 	@$(RUN) $(UNIT_TESTS) $(REPLAYS) $(CLAUSES) $(BPF_TESTS) $(NET_TESTS) $(VM_TESTS)
 
-test-long: ## what takes longer: differential and coverage-guided fuzzing, FUZZ_SECONDS each (600)
+test-long: ## what takes longer: differential fuzzing, then libFuzzer, FUZZ_SECONDS (600) for each target
 	@tools/deps test
 	@$(BUILD_WITH) test-programs $(FUZZERS)
-	$(O)/tests/bpf/test_relay_diff --seconds $(FUZZ_SECONDS)
-	@$(MAKE) --no-print-directory fuzz
+	@$(RUN) $(LONG_TESTS)
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)
 
 test-long: FUZZ_SECONDS = 600
 
@@ -202,9 +203,9 @@ SHELL_FILES = $(shell grep -rlIE '^\#!/bin/(ba)?sh|shellcheck shell=' .ci tests 
 PYTHON_FILES = $(shell grep -rlIE '^\#!/usr/bin/python3|^\# pylint' tests tools 2>/dev/null)
 
 # Not the path-sensitive analyser: it cannot follow intrusive lists.
-TIDY_CHECKS = -*,bugprone-infinite-loop,bugprone-macro-repeated-side-effects,bugprone-misplaced-*,bugprone-redundant-*,\
-bugprone-signed-char-misuse,bugprone-suspicious-mem*,bugprone-suspicious-semicolon,bugprone-undefined-memory-manipulation,\
-clang-analyzer-deadcode.*,misc-redundant-expression,misc-misplaced-const
+TIDY_CHECKS = -*,bugprone-infinite-loop,bugprone-macro-repeated-side-effects,bugprone-misplaced-operator-in-strlen-in-alloc,bugprone-misplaced-pointer-arithmetic-in-alloc,bugprone-redundant-*,\
+bugprone-signed-char-misuse,bugprone-suspicious-memset-usage,bugprone-suspicious-semicolon,bugprone-undefined-memory-manipulation,\
+clang-analyzer-deadcode.*,misc-misplaced-const
 
 lint: $(SKELETONS) ## cppcheck, clang-tidy, shellcheck, pylint: clean, or it fails
 	@tools/deps lint

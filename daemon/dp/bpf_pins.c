@@ -148,7 +148,7 @@ static int state_check(const struct bpf_pins *pins, int fd, char *why)
 		return -errno;
 	if (state.magic == TP_ABI_MAGIC && state.version == TP_ABI_VERSION)
 		return 0;
-	snprintf(why, BPF_WHY_SIZE, "%s has the layout %u, this turnpiked %u; `turnpikectl purge` removes it", pins->path,
+	snprintf(why, BPF_WHY_SIZE, "%s has the layout %u, this turnpiked %d; `turnpikectl purge` removes it", pins->path,
 		 state.version, TP_ABI_VERSION);
 	return -EPROTO;
 }

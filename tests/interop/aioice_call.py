@@ -60,5 +60,6 @@ async def call(server, user, password, messages, transport="udp", ca_file=None):
 
 
 if __name__ == "__main__":
-    asyncio.run(asyncio.wait_for(call(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), *sys.argv[5:]), 60))
+    server_name, user_name, user_password, count = sys.argv[1:5]
+    asyncio.run(asyncio.wait_for(call(server_name, user_name, user_password, int(count), *sys.argv[5:7]), 60))
     sys.exit(tap.done())
