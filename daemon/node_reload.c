@@ -12,6 +12,7 @@
 #include "auth/auth.h"
 #include "auth/store.h"
 #include "conf.h"
+#include "dp/node.h"
 #include "log.h"
 #include "net/tls_context.h"
 #include "node.h"
@@ -125,6 +126,8 @@ static int reload(struct tp_node *node, char *text, size_t size)
 		return err;
 	}
 	node_configure_log(conf);
+	if (tp_dp_reconfigure(node->dp, conf))
+		tp_warning("the data path keeps the old addresses: out of memory");
 	/* Every worker takes the new one at the top of an iteration: this makes them have one. */
 	if (!tp_workers_call(node->workers, nothing, NULL, NULL))
 		tp_warning("a worker thread is late in taking the new configuration");

@@ -161,7 +161,9 @@ static int bpf_add(struct tp_dp *dp, const struct tp_flow *flow, const struct tp
 	rule = &b->maps.rules[id];
 	memset(&b->maps.counts[id], 0, sizeof(b->maps.counts[id]));
 	life_write(b, id, life);
+	pthread_mutex_lock(&b->lock);
 	bpf_rule_fill(&b->conf, flow, s->gen, rule);
+	pthread_mutex_unlock(&b->lock);
 	tp_nl_bind(b->nl, &flow->tuple.client, &flow->tuple.server, &rule->client_hop, &s->client);
 	if (flow->kind != TP_DP_SEND && !(rule->flags & TP_RULE_PEER_IS_RELAYED))
 		tp_nl_bind(b->nl, &flow->peer, &flow->relayed, &rule->peer_hop, &s->peer);

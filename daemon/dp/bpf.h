@@ -118,7 +118,7 @@ struct bpf_dp {
 	struct tp_grace *grace;
 	int64_t clock_offset;		/* programs' clock minus ours: a time namespace */
 
-	pthread_mutex_t lock;		/* slots and police indices */
+	pthread_mutex_t lock;		/* slots, police indices, conf.external */
 	struct bpf_slot *slots;		/* [rules_len]; 0 is never used */
 	uint32_t free_head, reap_head, reap_tail;
 	uint32_t *police_free;

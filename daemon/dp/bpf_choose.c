@@ -28,6 +28,8 @@ static const char *xdp_refused(const struct bpf_dp *b, const struct tp_nl_link *
 		return "datapath=tc";
 	if (b->xdp_fd < 0)
 		return "the XDP program did not load";
+	if (!strcmp(link->kind, "bond"))
+		return "bond: XDP would see packets at the devices below it, by another number";
 	if (link->xdp_prog_id && !bpf_pins_have_link(b, BPF_HOOK_XDP, link->ifindex)) {
 		snprintf(text, BPF_WHY_SIZE, "a foreign XDP program is on it and stays");
 		return text;

@@ -262,6 +262,30 @@ static void node_input(struct tp_dp *dp)
 	tp_nl_input(bpf_of(dp)->nl);
 }
 
+static int node_reconfigure(struct tp_dp *dp, const struct tp_conf *conf)
+{
+	struct bpf_dp *b = bpf_of(dp);
+	struct bpf_conf changed = { 0 }, old = { 0 };
+	int err = conf_copy_listen(conf, &changed);
+
+	changed.external = copy_array(conf->external, conf->external_len, sizeof(*conf->external));
+	if (err || !changed.external) {
+		conf_fini(&changed);
+		return -ENOMEM;
+	}
+	pthread_mutex_lock(&b->lock);
+	old.listen = b->conf.listen;
+	old.external = b->conf.external;
+	b->conf.listen = changed.listen;
+	b->conf.listen_len = changed.listen_len;
+	b->conf.external = changed.external;
+	b->conf.external_len = conf->external_len;
+	pthread_mutex_unlock(&b->lock);
+	conf_fini(&old);
+	network_changed(b);
+	return 0;
+}
+
 static void node_beat(struct tp_dp *dp)
 {
 	struct bpf_dp *b = bpf_of(dp);
@@ -278,6 +302,7 @@ const struct tp_dp_node_ops bpf_node_ops = {
 	.fd = node_fd,
 	.input = node_input,
 	.beat = node_beat,
+	.reconfigure = node_reconfigure,
 	.interfaces = bpf_report_interfaces,
 	.reasons = bpf_report_reasons,
 	.rules = bpf_report_rules,

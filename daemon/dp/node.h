@@ -14,6 +14,7 @@ struct tp_dp_node_ops {
 	int (*fd)(struct tp_dp *dp);
 	void (*input)(struct tp_dp *dp);
 	void (*beat)(struct tp_dp *dp);
+	int (*reconfigure)(struct tp_dp *dp, const struct tp_conf *conf);
 
 	void (*interfaces)(struct tp_dp *dp, tp_dp_interface_fn fn, void *arg);
 	void (*reasons)(struct tp_dp *dp, tp_dp_reason_fn fn, void *arg);
@@ -37,5 +38,8 @@ void tp_dp_input(struct tp_dp *dp);
 
 /* Every second: the heartbeat that the programs look at, neighbours, and the log line about the first real packet. */
 void tp_dp_beat(struct tp_dp *dp);
+
+/* After a reload: other listening addresses, another external-ip. 0, or -ENOMEM and nothing changed. */
+int tp_dp_reconfigure(struct tp_dp *dp, const struct tp_conf *conf);
 
 #endif

@@ -19,6 +19,11 @@ void tp_dp_beat(struct tp_dp *dp)
 		dp->ops->node->beat(dp);
 }
 
+int tp_dp_reconfigure(struct tp_dp *dp, const struct tp_conf *conf)
+{
+	return dp->ops->node ? dp->ops->node->reconfigure(dp, conf) : 0;
+}
+
 void tp_dp_report_interfaces(struct tp_dp *dp, tp_dp_interface_fn fn, void *arg)
 {
 	if (dp->ops->node)
