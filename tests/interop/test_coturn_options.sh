@@ -23,13 +23,18 @@ tool_says() {
 ns_begin
 ns_up two
 peer_start "$PEER4" "$PEER6"
-RELAY_EXTRA=(listening-ip=10.90.1.3 rfc5780 mobility)
+ns_addr cl cl0 10.90.1.4/24 # natdiscovery's second local address
+RELAY_EXTRA=(listening-ip=10.90.1.3 rfc5780 rfc3489 mobility)
 ok "turnpiked starts" relay_start || finish
 
 uclient_passes "-g: DONT-FRAGMENT" -g -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
 uclient_passes "-D: padded ChannelData" -D -n 50 -m 1 -l 161 -e "$PEER4" "$SERVER4"
 uclient_passes "-G: extra requests" -G -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
 uclient_passes "-M: mobility" -M -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
+uclient_passes "-M -s: mobility, indications" -M -s -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
+uclient_passes "-y -s: client to client, indications" -y -s -n 50 -m 2 -l 160 "$SERVER4"
+uclient_passes "-x -s: IPv6" -x -s -n 50 -m 1 -l 160 -e "$PEER6" "$SERVER6"
+uclient_passes "-X: IPv6 client, IPv4 peer" -X -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER6"
 uclient_passes "-Z: dual allocation" -Z -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
 uclient_passes "-W: REST credentials of its own making" -W "$REST_SECRET" -n 50 -m 1 -l 160 -e "$PEER4" "$SERVER4"
 
@@ -43,5 +48,16 @@ ok "and the daemon still answers" ctl status
 tool_says "turnutils_stunclient" "UDP reflexive addr: 10.90.1.2" turnutils_stunclient -L 10.90.1.2 "$SERVER4"
 tool_says "turnutils_natdiscovery: mapping" "Endpoint Independent Mapping\|No NAT" turnutils_natdiscovery -m -L 10.90.1.2 "$SERVER4"
 tool_says "turnutils_natdiscovery: filtering" "Endpoint Independent Filtering" turnutils_natdiscovery -f -L 10.90.1.2 "$SERVER4"
+tool_says "turnutils_natdiscovery: mapping, PADDING" "Endpoint Independent Mapping\|No NAT" \
+	turnutils_natdiscovery -m -P -L 10.90.1.2 "$SERVER4"
+tool_says "turnutils_natdiscovery: filtering, PADDING" "Endpoint Independent Filtering" \
+	turnutils_natdiscovery -f -P -L 10.90.1.2 "$SERVER4"
+tool_says "turnutils_natdiscovery: lifetime, RESPONSE-PORT" "UDP reflexive addr: 10.90.1.2" \
+	turnutils_natdiscovery -t -T 1 -L 10.90.1.2 "$SERVER4"
+tool_says "turnutils_natdiscovery: collision" "UDP reflexive addr: 10.90.1.4" \
+	turnutils_natdiscovery -c -L 10.90.1.2 -A 10.90.1.4 "$SERVER4"
+tool_says "turnutils_natdiscovery: hairpinning" "successful hairpinning" \
+	turnutils_natdiscovery -H -L 10.90.1.2 "$SERVER4"
+tool_says "stun: the RFC 3489 client finds no NAT" "Primary: Open" stun "$SERVER4"
 ok "turnpiked ends, nothing is left" relay_stop
 finish
