@@ -95,6 +95,9 @@ void tp_conf_free(struct tp_conf *conf)
 	free_list(&conf->interface);
 	free_list(&conf->options);
 	free_users(conf);
+	for (size_t i = 0; i < conf->realm_limits_len; i++)
+		free(conf->realm_limits[i].realm);
+	free(conf->realm_limits);
 	free_entries(conf);
 	free(conf->listen);
 	free(conf->relay);

@@ -53,6 +53,18 @@ struct tp_alternate {		/* alternate-server=host[:port] */
 	enum tp_alt_kind kind;
 };
 
+/* What may be other in one realm (turn_realm_option of a user store); as struct tp_conf has them. */
+struct tp_limits {
+	uint64_t max_bps;
+	uint32_t user_quota, total_quota;
+};
+
+struct tp_realm_limits {
+	char *realm;
+	bool has_max_bps, has_user_quota, has_total_quota;	/* else the configuration's */
+	struct tp_limits limits;
+};
+
 /* One setting as it was written, in the order of the file; what a reload compares. */
 struct tp_conf_entry {
 	uint16_t key;		/* index into the table of keys */
@@ -102,7 +114,9 @@ struct tp_conf {
 	uint32_t max_allocate_lifetime_s;	/* 3600 */
 	uint32_t channel_lifetime_s;		/* 600 */
 	uint32_t permission_lifetime_s;		/* 300 */
-	uint32_t user_quota, total_quota;	/* 0: no limit */
+	uint32_t user_quota, total_quota;	/* of one user, of one realm; 0: no limit */
+	struct tp_realm_limits *realm_limits;	/* by name */
+	size_t realm_limits_len;
 	uint32_t max_allocations;		/* table size, 65536 */
 	uint32_t max_permissions;		/* per allocation, 256 */
 	uint32_t max_channels;			/* per allocation, 256 */
@@ -196,6 +210,11 @@ int tp_conf_copy(const struct tp_conf *old, struct tp_conf **ret);
 /* What a user store adds before a configuration is published. 0, -EINVAL, -ERANGE or -ENOMEM. Realm "": every one. */
 int tp_conf_add_range(struct tp_conf *conf, bool allowed, const char *realm, const char *text);
 int tp_conf_add_origin(struct tp_conf *conf, const char *origin, const char *realm);
+/* "max-bps", "user-quota" or "total-quota" of a realm; realm "" is the default one, as in coturn. */
+int tp_conf_add_realm_option(struct tp_conf *conf, const char *realm, const char *option, const char *value);
+
+/* What holds in a realm. */
+struct tp_limits tp_conf_limits(const struct tp_conf *conf, const char *realm);
 
 /* The names of what differs, as that sentence. Returns how many of them a reload may not change. */
 size_t tp_conf_diff(const struct tp_conf *old, const struct tp_conf *conf, char *ret_summary, size_t summary_size);

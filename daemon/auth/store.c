@@ -231,7 +231,7 @@ static void fetch_lists(struct tp_store *store)
 	if (err)
 		tp_warning("user store (%s): no peer lists and realms: %s", store->info.kind, store->backend->error);
 	else if (fresh.cut)
-		tp_error("user store (%s): more than %d peer ranges and origins; the rest is not used", store->info.kind,
+		tp_error("user store (%s): more than %d peer ranges, origins and realm options; the rest is not used", store->info.kind,
 			 STORE_LISTS_MAX);
 	pthread_mutex_lock(&store->lock);
 	if (err)
@@ -423,17 +423,23 @@ bool tp_store_wait_lists(struct tp_store *store, unsigned int timeout_ms)
 
 static int apply_row(const struct store_list_row *row, struct tp_conf *conf)
 {
-	int r = 0;
+	bool range = row->kind == 'a' || row->kind == 'd';
+	const char *what = range ? "peer range" : row->kind == 'o' ? "origin" : row->kind == 'b' ? "max-bps" :
+			   row->kind == 't' ? "total-quota" : "user-quota";
+	int r;
 
-	if (row->kind == 'o' && !conf->no_dynamic_realms)
-		r = tp_conf_add_origin(conf, row->value, row->realm);
-	else if (row->kind != 'o' && !conf->no_dynamic_ip_list)
+	if (range ? conf->no_dynamic_ip_list : conf->no_dynamic_realms)
+		return 0;
+	if (range)
 		r = tp_conf_add_range(conf, row->kind == 'a', row->realm, row->value);
+	else if (row->kind == 'o')
+		r = tp_conf_add_origin(conf, row->value, row->realm);
+	else
+		r = tp_conf_add_realm_option(conf, row->realm, what, row->value);
 	if (r == -ENOMEM)
 		return r;
 	if (r)
-		tp_error("user store: '%s' of realm '%s' is no %s and is not used", row->value, row->realm,
-			 row->kind == 'o' ? "origin" : "peer range");
+		tp_error("user store: '%s' of realm '%s' is no %s and is not used", row->value, row->realm, what);
 	return 0;
 }
 

@@ -58,8 +58,8 @@ enum tp_store_result tp_store_get(struct tp_store *store, enum tp_store_kind kin
 				  size_t name_size, size_t index, char ret[TP_STORE_TEXT_SIZE]);
 
 /*
- * What a store has for everybody: allowed_peer_ip, denied_peer_ip and turn_origin_to_realm. They are
- * fetched at the start and every store-fresh seconds; `changed` is called on the store's thread when
+ * What a store has for everybody: allowed_peer_ip, denied_peer_ip, turn_origin_to_realm and turn_realm_option.
+ * They are fetched at the start and every store-fresh seconds; `changed` is called on the store's thread when
  * they differ from before. While the store is down the last ones stay. Set before the start.
  */
 void tp_store_on_lists(struct tp_store *store, tp_store_notify_fn changed, void *arg);

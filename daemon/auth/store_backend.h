@@ -25,7 +25,10 @@ void store_rows_add(struct store_rows *rows, const char *text, size_t size);
 void store_rows_add_oauth(struct store_rows *rows, const char *kid, const char *key, const char *timestamp,
 			  const char *lifetime, const char *algorithm);
 
-/* What a store has for everybody: rows "a" or "d" (allowed-, denied-peer-ip) or "o" (origin), each with its realm. */
+/*
+ * What a store has for everybody, each row with its realm: "a" or "d" (allowed-, denied-peer-ip), "o" (origin),
+ * "b", "t" or "u" (the realm's max-bps, total-quota, user-quota).
+ */
 #define STORE_LISTS_MAX		4096	/* rows */
 
 struct store_lists {
@@ -72,7 +75,7 @@ struct store_backend *store_redis_new(const char *conninfo, char *err, size_t er
 struct tp_store *tp_store_with(struct store_backend *backend, const struct tp_conf *conf);
 
 /* The queries of the lists: realm and value. */
-#define STORE_LIST_QUERIES 3
+#define STORE_LIST_QUERIES 6
 struct store_list_query {
 	char kind;
 	const char *sql;

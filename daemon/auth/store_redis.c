@@ -6,6 +6,7 @@
  *   turn/realm/R/secret	set: the secrets of a realm
  *   turn/oauth/kid/K		hash: ikm_key, timestamp, lifetime, as_rs_alg
  *   turn/realm/R/allowed-peer-ip, turn/realm/R/denied-peer-ip	sets
+ *   turn/realm/R/max-bps, .../total-quota, .../user-quota	strings: the realm's own limits
  *   turn/origin/O		string: a realm
  */
 #include <errno.h>
@@ -102,15 +103,54 @@ static int redis_lookup(struct store_backend *backend, const struct store_query 
 	return connected ? lookup_once(s, query, ret) : -EIO;
 }
 
-/* The members of a peer list, or the realm of an origin: `name` is what stands in the key for *. */
-static int list_key(struct redis_store *s, char kind, const char *key, const char *name, struct store_lists *ret)
-{
-	redisReply *reply = redisCommand(s->conn, kind == 'o' ? "GET %s" : "SMEMBERS %s", key);
+/* Keys of a realm that hold for everybody; their last letters tell them from those of users and secrets. */
+#define REALM_BEFORE	"turn/realm/"
+#define REALM_PATTERN	REALM_BEFORE "*[aps]"
+#define ORIGIN_BEFORE	"turn/origin/"
+#define ORIGIN_PATTERN	ORIGIN_BEFORE "*"
 
+static const struct realm_key {
+	char kind;
+	const char *behind;
+} realm_keys[] = {
+	{ 'a', "/allowed-peer-ip" }, { 'd', "/denied-peer-ip" }, { 'b', "/max-bps" }, { 't', "/total-quota" },
+	{ 'u', "/user-quota" },
+};
+
+/* The kind of a key and the realm or origin in it; 0: it is none of ours. */
+static char key_kind(const char *key, char name[TP_STORE_TEXT_SIZE])
+{
+	bool origin = strncmp(key, ORIGIN_BEFORE, strlen(ORIGIN_BEFORE)) == 0;
+	const char *rest = key + (origin ? strlen(ORIGIN_BEFORE) : strlen(REALM_BEFORE));
+	size_t size = strlen(rest);
+
+	if (size >= TP_STORE_TEXT_SIZE)
+		return 0;
+	memcpy(name, rest, size + 1);
+	for (size_t i = 0; i < sizeof(realm_keys) / sizeof(realm_keys[0]) && !origin; i++) {
+		size_t used = strlen(realm_keys[i].behind);
+
+		if (size <= used || strcmp(rest + size - used, realm_keys[i].behind) != 0)
+			continue;
+		name[size - used] = 0;
+		return realm_keys[i].kind;
+	}
+	return origin ? 'o' : 0;
+}
+
+/* The members of a peer list, the realm of an origin, the value of an option. */
+static int list_key(struct redis_store *s, const char *key, struct store_lists *ret)
+{
+	char name[TP_STORE_TEXT_SIZE], kind = key_kind(key, name);
+	redisReply *reply;
+
+	if (!kind)
+		return 0;
+	reply = redisCommand(s->conn, kind == 'a' || kind == 'd' ? "SMEMBERS %s" : "GET %s", key);
 	if (!reply)
 		return fail(s, s->conn->errstr);
 	if (reply->type == REDIS_REPLY_STRING)
-		store_lists_add(ret, kind, reply->str, name);
+		store_lists_add(ret, kind, kind == 'o' ? reply->str : name, kind == 'o' ? name : reply->str);
 	for (size_t i = 0; i < reply->elements; i++)
 		if (element_text(reply, i))
 			store_lists_add(ret, kind, name, element_text(reply, i));
@@ -118,11 +158,10 @@ static int list_key(struct redis_store *s, char kind, const char *key, const cha
 	return 0;
 }
 
-/* Keys of a pattern with one *, step by step: KEYS would stop the server for as long as it looks. */
-static int list_pattern(struct redis_store *s, char kind, const char *before, const char *behind,
-			struct store_lists *ret)
+/* Keys of a pattern, step by step: KEYS would stop the server for as long as it looks. */
+static int list_pattern(struct redis_store *s, const char *pattern, struct store_lists *ret)
 {
-	char cursor[32] = "0", name[TP_STORE_TEXT_SIZE];
+	char cursor[32] = "0";
 	unsigned int steps = 0;
 	redisReply *reply;
 	int r = 0;
@@ -130,7 +169,7 @@ static int list_pattern(struct redis_store *s, char kind, const char *before, co
 	do {
 		if (++steps > SCAN_STEPS_MAX)
 			return fail(s, "SCAN does not come to an end");
-		reply = redisCommand(s->conn, "SCAN %s MATCH %s*%s COUNT 1000", cursor, before, behind);
+		reply = redisCommand(s->conn, "SCAN %s MATCH %s COUNT 1000", cursor, pattern);
 		if (!reply)
 			return fail(s, s->conn->errstr);
 		if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !element_text(reply, 0)) {
@@ -139,15 +178,9 @@ static int list_pattern(struct redis_store *s, char kind, const char *before, co
 			return r;
 		}
 		snprintf(cursor, sizeof(cursor), "%s", element_text(reply, 0));
-		for (size_t i = 0; i < reply->element[1]->elements && !r; i++) {
-			const char *key = element_text(reply->element[1], i);
-			size_t used = strlen(before) + strlen(behind), size = key ? strlen(key) : 0;
-
-			if (size < used || size - used >= sizeof(name))
-				continue;
-			snprintf(name, sizeof(name), "%.*s", (int)(size - used), key + strlen(before));
-			r = list_key(s, kind, key, name, ret);
-		}
+		for (size_t i = 0; i < reply->element[1]->elements && !r; i++)
+			if (element_text(reply->element[1], i))
+				r = list_key(s, element_text(reply->element[1], i), ret);
 		freeReplyObject(reply);
 	} while (!r && strcmp(cursor, "0") != 0);
 	return r;
@@ -162,9 +195,8 @@ static int redis_lists(struct store_backend *backend, struct store_lists *ret)
 		s->conn = tp_redis_connect(&s->info, s->base.error, sizeof(s->base.error));
 	if (!s->conn)
 		return -EIO;
-	r = list_pattern(s, 'a', "turn/realm/", "/allowed-peer-ip", ret);
-	r = r ? r : list_pattern(s, 'd', "turn/realm/", "/denied-peer-ip", ret);
-	return r ? r : list_pattern(s, 'o', "turn/origin/", "", ret);
+	r = list_pattern(s, REALM_PATTERN, ret);
+	return r ? r : list_pattern(s, ORIGIN_PATTERN, ret);
 }
 
 static void redis_free(struct store_backend *backend)

@@ -33,6 +33,9 @@ const struct store_list_query store_list_queries[STORE_LIST_QUERIES] = {
 	{ 'a', "SELECT realm, ip_range FROM allowed_peer_ip ORDER BY realm, ip_range" },
 	{ 'd', "SELECT realm, ip_range FROM denied_peer_ip ORDER BY realm, ip_range" },
 	{ 'o', "SELECT realm, origin FROM turn_origin_to_realm ORDER BY realm, origin" },
+	{ 'b', "SELECT realm, value FROM turn_realm_option WHERE opt = 'max-bps' ORDER BY realm" },
+	{ 't', "SELECT realm, value FROM turn_realm_option WHERE opt = 'total-quota' ORDER BY realm" },
+	{ 'u', "SELECT realm, value FROM turn_realm_option WHERE opt = 'user-quota' ORDER BY realm" },
 };
 
 void store_lists_add(struct store_lists *lists, char kind, const char *realm, const char *value)

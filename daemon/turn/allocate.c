@@ -191,6 +191,14 @@ static int error_of(const struct tp_request *req, int err)
 	}
 }
 
+static void reply_failure(const struct tp_request *req, int err)
+{
+	if (err != -EINPROGRESS)
+		tp_reply_error(req, error_of(req, err));
+	else if (req->turn->io->later)
+		req->turn->io->later(req->turn->io, req->from, req->msg->data, req->msg->size);
+}
+
 /* One address, or both: then one is enough, and the other one's error is told (point 9). */
 static int open_relays(const struct tp_request *req, struct tp_allocation *a, const struct wanted *w)
 {
@@ -223,7 +231,7 @@ static void allocate_new(const struct tp_request *req, const struct wanted *w)
 	else
 		a = tp_allocation_new(req->turn, req->identity, &err);
 	if (!a) {
-		tp_reply_error(req, error_of(req, err));
+		reply_failure(req, err);
 		return;
 	}
 	a->tcp = w->tcp;
@@ -239,7 +247,7 @@ static void allocate_new(const struct tp_request *req, const struct wanted *w)
 		tp_allocation_end(a);
 		/* Another worker was given the same request just now, and answers it. */
 		if (err != -EEXIST)
-			tp_reply_error(req, error_of(req, err));
+			reply_failure(req, err);
 		return;
 	}
 	reply_success(req, a);

@@ -18,6 +18,7 @@ struct tp_registry {
 	_Atomic uint64_t next_id;
 	unsigned int workers;
 	struct tp_quota *quota;
+	struct tp_shares *shares;
 	struct tp_port_table *ports;
 };
 
@@ -80,6 +81,16 @@ uint64_t tp_registry_seed(const struct tp_registry *r)
 struct tp_quota *tp_registry_quota(struct tp_registry *r)
 {
 	return r->quota;
+}
+
+void tp_registry_set_shares(struct tp_registry *r, struct tp_shares *shares)
+{
+	r->shares = shares;
+}
+
+struct tp_shares *tp_registry_shares(struct tp_registry *r)
+{
+	return r->shares;
 }
 
 struct tp_port_table *tp_registry_ports(struct tp_registry *r)

@@ -51,13 +51,10 @@ uint64_t tp_registry_seed(const struct tp_registry *registry);
 
 struct tp_charge;
 
-/* The part of a user's name that quotas go by. */
-struct tp_account {
-	const char *text;	/* no final zero */
-	size_t size;
-};
-
-/* 0; -EDQUOT: the user's or total quota or bps-capacity (486); -ENOSPC: the table is full (508); -ENOMEM. */
+/*
+ * 0; -EDQUOT: the user's or total quota or bps-capacity (486); -ENOSPC: the table is full (508); -EINPROGRESS: the farm
+ * was asked; -ENOMEM.
+ */
 int tp_charge_new(struct tp_registry *registry, const struct tp_conf *conf, const struct tp_account *account,
 		  const char *realm, struct tp_charge **ret);
 void tp_charge_free(struct tp_registry *registry, struct tp_charge *charge);
@@ -66,6 +63,7 @@ void tp_charge_set_bps(struct tp_registry *registry, const struct tp_conf *conf,
 struct tp_quota *tp_quota_new(const struct tp_conf *conf);
 void tp_quota_free(struct tp_quota *quota);
 struct tp_quota *tp_registry_quota(struct tp_registry *registry);
+struct tp_shares *tp_registry_shares(struct tp_registry *registry);	/* NULL: there are none */
 
 /* --- port.c: ports of single relay addresses --- */
 

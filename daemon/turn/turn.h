@@ -17,6 +17,7 @@
 #include "net/addr.h"
 
 struct tp_conf;
+struct tp_limits;
 struct tp_auth;
 struct tp_turn;
 struct tp_registry;
@@ -62,7 +63,7 @@ struct tp_turn_io {
 			 const void *data, size_t size, const struct tp_ip_fields *fields);
 	/* A stream client's allocation ended or moved: the connection may be closed. */
 	void (*client_gone)(struct tp_turn_io *io, const struct tp_path *path);
-	/* A user store was asked who this is: the message is to be given in again (a copy), or is lost. NULL: lost. */
+	/* A user store was asked who this is, or a farm whether there is room: the message is to be given in again (a copy), or is lost. NULL: lost. */
 	void (*later)(struct tp_turn_io *io, const struct tp_path *path, const void *data, size_t size);
 	/* `info` without permissions and channels; `since`: relayed since the last event. Deleted: all is counted. NULL: untold. */
 	void (*event)(struct tp_turn_io *io, enum tp_event event, const struct tp_allocation_info *info,
@@ -90,7 +91,25 @@ struct tp_turn_params {
 	struct tp_dp *dp;
 };
 
+/* The part of a user's name that quotas go by. */
+struct tp_account {
+	const char *text;	/* no final zero */
+	size_t size;
+};
+
+/* Quotas that hold for several nodes: asked beside the node's own, by any worker; neither call waits. */
+struct tp_shares {
+	/*
+	 * 0; -EDQUOT (486); -EINPROGRESS: not known yet, the request is to be given in again (tp_turn_io.later); -ENOMEM.
+	 * Limits of 0 are none, but the share is counted all the same.
+	 */
+	int (*take)(struct tp_shares *shares, const char *realm, const struct tp_account *account,
+		    const struct tp_limits *limits, void **ret_share);
+	void (*give)(struct tp_shares *shares, void *share);
+};
+
 struct tp_registry *tp_registry_new(const struct tp_conf *conf, unsigned int workers);
+void tp_registry_set_shares(struct tp_registry *registry, struct tp_shares *shares); /* before the first engine */
 void tp_registry_free(struct tp_registry *registry);	/* after every engine */
 
 struct tp_turn *tp_turn_new(const struct tp_turn_params *params);

@@ -55,6 +55,23 @@ peer_lists() {
 	ok "$1: and calls reach it again" wait_for 15 answered 0 "$4" "$5"
 }
 
+# realm_quota NAME SET USER PASSWORD: a user-quota of 1 that SET makes in the store holds within store-fresh seconds, and
+# no longer when `SET ""` has removed it.
+realm_quota() {
+	ok "$1: a realm's quota is set in the store" "$2" 1
+	ok "$1: it holds" wait_for 15 quota_is 486 "$3" "$4"
+	ok "$1: it is removed" "$2" ""
+	ok "$1: and no longer holds" wait_for 15 quota_is 0 "$3" "$4"
+}
+
+# quota_is CODE USER PASSWORD: what the second of two allocations at once is answered with.
+quota_is() {
+	local code
+	code=$(in_ns cl "$PYTHON" "$TOP/tests/netns/login.py" 10.90.1.2 "$SERVER4" "$2" "$3" "$PEER4" 2)
+	echo "answered with $code"
+	[ "$code" = "$1" ]
+}
+
 store() { stats "d['store']['$1']"; }
 store_is() { [ "$(store "$1")" = "$2" ]; }
 store_says_up() { store_is down False; }
@@ -82,6 +99,7 @@ sqlite_suite() {
 	ok "sqlite: the new one is good" wait_for 10 answered 0 bob other
 	ok "sqlite: the old one is not" answered 401 bob hunter2
 	peer_lists sqlite sqlite_deny sqlite_allow bob other
+	realm_quota sqlite sqlite_quota bob other
 	if command -v turnadmin > /dev/null; then
 		ok "coturn's turnadmin adds a user to the same file" \
 			turnadmin -a -b "$DB/users.sqlite" -u erin -r "$REALM" -p pw5
@@ -96,6 +114,13 @@ with sqlite3.connect(sys.argv[1]) as db:
     db.execute(sys.argv[2], sys.argv[3:])' "$DB/users.sqlite" "$@"
 }
 sqlite_deny() { sqlite_sql 'INSERT INTO denied_peer_ip (realm, ip_range) VALUES (?, ?)' "$REALM" "$PEER4/32"; }
+sqlite_quota() {
+	if [ -n "$1" ]; then
+		sqlite_sql "INSERT INTO turn_realm_option (realm, opt, value) VALUES (?, 'user-quota', ?)" "$REALM" "$1"
+	else
+		sqlite_sql 'DELETE FROM turn_realm_option'
+	fi
+}
 sqlite_allow() { sqlite_sql 'DELETE FROM denied_peer_ip'; }
 
 # --- Redis ---
@@ -155,6 +180,13 @@ outage() {
 
 redis_deny() { redis -n 2 sadd "turn/realm/$REALM/denied-peer-ip" "${PEER4%.*}.0-${PEER4%.*}.255"; }
 redis_allow() { redis -n 2 del "turn/realm/$REALM/denied-peer-ip"; }
+redis_quota() {
+	if [ -n "$1" ]; then
+		redis -n 2 set "turn/realm/$REALM/user-quota" "$1"
+	else
+		redis -n 2 del "turn/realm/$REALM/user-quota"
+	fi
+}
 redis_kill() { kill -KILL "$REDIS_PID" && wait_for 10 not_running "$REDIS_PID"; }
 
 redis_suite() {
@@ -170,6 +202,7 @@ redis_suite() {
 	ok "redis: a secret of the store" secret_call s3cret
 	ok "redis: a wrong password is refused" answered 401 frank wrong
 	peer_lists redis redis_deny redis_allow frank pw6
+	realm_quota redis redis_quota frank pw6
 	outage redis_kill redis
 	ok "redis-server starts again" redis_start
 	ok "coturn's keys are set again" redis_fill
@@ -207,6 +240,8 @@ pg_fill() {
 			CREATE TABLE allowed_peer_ip (realm varchar(127) DEFAULT '', ip_range varchar(256));
 			CREATE TABLE denied_peer_ip (realm varchar(127) DEFAULT '', ip_range varchar(256));
 			CREATE TABLE turn_origin_to_realm (origin varchar(127), realm varchar(127));
+			CREATE TABLE turn_realm_option (realm varchar(127) DEFAULT '', opt varchar(32), value varchar(128),
+				PRIMARY KEY (realm, opt));
 			CREATE TABLE turn_secret (realm varchar(127) DEFAULT '', value varchar(256), PRIMARY KEY (realm, value));
 		SQL
 	}
@@ -218,6 +253,13 @@ pg_fill() {
 }
 
 pg_deny() { pg_psql -c "INSERT INTO denied_peer_ip (ip_range) VALUES ('$PEER4')"; }
+pg_quota() {
+	if [ -n "$1" ]; then
+		pg_psql -c "INSERT INTO turn_realm_option (realm, opt, value) VALUES ('$REALM', 'user-quota', '$1')"
+	else
+		pg_psql -c 'DELETE FROM turn_realm_option'
+	fi
+}
 pg_allow() { pg_psql -c 'DELETE FROM denied_peer_ip'; }
 # The whole server: killing one of its processes would only make it start again.
 pg_kill() { kill -QUIT "$PG_PID" && wait_for 20 not_running "$PG_PID"; }
@@ -234,6 +276,7 @@ pg_suite() {
 	ok "pgsql: a user relays" call frank pw6
 	ok "pgsql: a secret of the store" secret_call s3cret
 	ok "pgsql: a wrong password is refused" answered 401 frank wrong
+	realm_quota pgsql pg_quota frank pw6
 	peer_lists pgsql pg_deny pg_allow frank pw6
 	outage pg_kill pgsql
 	ok "postgres starts again" pg_start

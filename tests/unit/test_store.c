@@ -175,6 +175,11 @@ static void make_db(void)
 		"INSERT INTO allowed_peer_ip VALUES ('', '172.17.13.200');"
 		"INSERT INTO denied_peer_ip VALUES ('north.gov', '172.17.17.133-172.17.19.56'), ('crinna.org', '123::77'),"
 		" ('', 'nonsense');"
+		"CREATE TABLE turn_realm_option (realm varchar(127) default '', opt varchar(32), value varchar(128),"
+		" primary key (realm,opt));"
+		"INSERT INTO turn_realm_option VALUES ('north.gov', 'max-bps', '500000'), ('north.gov', 'user-quota', '10000'),"
+		" ('crinna.org', 'total-quota', '0'), ('crinna.org', 'max-bps', '-1'), ('', 'user-quota', '7'),"
+		" ('north.gov', 'other', '1');"
 		"INSERT INTO turn_origin_to_realm VALUES ('http://crinna.org:80', 'crinna.org');"
 		"INSERT INTO turnusers_lt VALUES ('north.gov', 'ninefingers', 'bc807ee29df3c9ffa736523fb2c4e8ee');"
 		"INSERT INTO turn_secret VALUES ('north.gov', 'logen'), ('north.gov', 'bloody9');"
@@ -186,12 +191,29 @@ static void make_db(void)
 	sqlite3_close(db);
 }
 
+/* coturn's turn_realm_option: what a realm has of its own stands for the configuration's, 0 is no limit. */
+static void test_realm_options(struct tp_conf *conf)
+{
+	struct tp_limits limits = tp_conf_limits(conf, "north.gov");
+
+	check(limits.max_bps == 500000 && limits.user_quota == 10000 && limits.total_quota == 100, "a realm's own limits");
+	limits = tp_conf_limits(conf, "crinna.org");
+	check(limits.max_bps == 1000 && limits.total_quota == 0 && limits.user_quota == 0,
+	      "a limit of 0 lifts the configuration's; a negative one is none");
+	check_eq(tp_conf_limits(conf, "default.org").user_quota, 7, "options without a realm are the default realm's");
+	limits = tp_conf_limits(conf, "elsewhere");
+	check(limits.max_bps == 1000 && limits.total_quota == 100 && !limits.user_quota, "other realms have the configuration's");
+}
+
 /* coturn's allowed_peer_ip, denied_peer_ip and turn_origin_to_realm in a configuration. */
 static void test_lists(struct tp_store *store)
 {
 	struct tp_conf *conf = tp_conf_default();
 	char text[TP_ADDR_STRLEN];
 
+	conf->realm = strdup("default.org");
+	conf->max_bps = 1000;
+	conf->total_quota = 100;
 	check(tp_store_wait_lists(store, DEADLINE_S * 1000), "the lists are fetched");
 	check_eq(tp_store_apply_lists(store, conf), 0, "and applied");
 	check(conf->allowed_len == 1 && !conf->allowed[0].realm, "an allowed range of every realm");
@@ -201,11 +223,12 @@ static void test_lists(struct tp_store *store)
 	      "denied ranges of their realms; what is none is left out");
 	check(conf->origin_realm.len == 1 && !strcmp(conf->origin_realm.items[0], "http://crinna.org:80,crinna.org"),
 	      "an origin with its realm");
+	test_realm_options(conf);
 	tp_conf_free(conf);
 	conf = tp_conf_default();
 	conf->no_dynamic_ip_list = conf->no_dynamic_realms = true;
 	check(tp_store_apply_lists(store, conf) == 0 && !conf->allowed_len && !conf->denied_len &&
-	      !conf->origin_realm.len, "no-dynamic-ip-list and no-dynamic-realms leave them out");
+	      !conf->origin_realm.len && !conf->realm_limits_len, "no-dynamic-ip-list and no-dynamic-realms leave them out");
 	tp_conf_free(conf);
 }
 

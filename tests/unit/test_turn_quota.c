@@ -176,6 +176,102 @@ static void test_bps_from_none(void)
 	end("max-bps by reload");
 }
 
+/* Limits that a user store has for one realm (coturn's turn_realm_option). */
+static void test_realm(void)
+{
+	static const char *const none[] = { "example.org", "other.org" };
+	struct tp_conf conf;
+	const struct tp_flow *f;
+
+	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
+	b.conf.user_quota = 5;
+	b.conf.total_quota = 5;
+	check_eq(tp_conf_add_realm_option(&b.conf, none[0], "user-quota", "1"), 0, "a realm's own user-quota");
+	check_eq(tp_conf_add_realm_option(&b.conf, none[1], "total-quota", "1"), 0, "another realm's total-quota");
+	begin();
+	c[1].user = "bob";
+	c[1].password = "builder";
+	check_eq(allocate(&c[0]), 0, "one allocation");
+	check_eq(allocate(&c[2]), 486, "a realm's user-quota is for its users");
+	check_eq(allocate(&c[1]), 0, "another realm's total-quota is not");
+	bind_channel(&c[0], 0x4000, "203.0.113.1:1");
+	conf = b.conf;
+	conf.realm_limits = NULL;
+	conf.realm_limits_len = 0;
+	check_eq(tp_conf_add_realm_option(&conf, none[0], "max-bps", "1000"), 0, "a realm's max-bps");
+	check_eq(tp_conf_add_realm_option(&conf, none[0], "total-quota", "3"), 0, "and total-quota");
+	bench_reload(&b, &conf);
+	f = tp_dp_mock_flow(b.dp, tp_dp_mock_find(b.dp, TP_DP_CHANNEL, NULL, 0x4000));
+	check(f && tp_dp_mock_police_bps(b.dp, f->police) == 8000, "live calls follow a realm's max-bps");
+	check(allocate(&c[2]) == 0 && allocate(&c[3]) == 486, "and the realm's quotas hold at once");
+	end("realm options");
+	for (size_t i = 0; i < b.conf.realm_limits_len; i++)
+		free(b.conf.realm_limits[i].realm);
+	free(b.conf.realm_limits);
+	free(conf.realm_limits[0].realm);
+	free(conf.realm_limits);
+}
+
+/* A farm that the test holds in its hand. */
+static int farm_says;
+static unsigned int farm_taken, farm_asked, kept;
+static uint8_t kept_data[2048];
+static size_t kept_size;
+
+static int farm_take(struct tp_shares *shares, const char *realm, const struct tp_account *account,
+		     const struct tp_limits *limits, void **ret_share)
+{
+	farm_asked++;
+	if (strcmp(realm, "example.org") != 0 || account->size != 5 || limits->user_quota != 3)
+		return -EINVAL;
+	farm_taken += farm_says == 0;
+	*ret_share = &farm_taken;
+	return farm_says;
+}
+
+static void farm_give(struct tp_shares *shares, void *share)
+{
+	farm_taken -= share == &farm_taken;
+}
+
+static void keep(struct tp_turn_io *io, const struct tp_path *path, const void *data, size_t size)
+{
+	kept++;
+	kept_size = size;
+	memcpy(kept_data, data, size);
+}
+
+static void test_farm(void)
+{
+	static struct tp_shares farm = { farm_take, farm_give };
+
+	bench_init(&b);
+	b.conf.stale_nonce_s = 0;
+	b.conf.user_quota = 3;
+	b.conf.max_allocations = 1;
+	begin();
+	tp_registry_set_shares(b.registry, &farm);
+	for (unsigned int i = 0; i < BENCH_WORKERS; i++)
+		b.io[i].io.later = keep;
+	farm_says = -EINPROGRESS;
+	check(allocate(&c[0]) == -1 && kept == 1, "an Allocate that the farm has to be asked about is kept, not answered");
+	farm_says = 0;
+	check_eq(send_raw(&c[0], kept_data, kept_size), 0, "given in again it succeeds");
+	check(kept == 1 && farm_taken == 1, "and has one share");
+	check(allocate(&c[1]) == 508 && farm_taken == 1 && farm_asked == 2, "what this node refuses, the farm is not asked");
+	tp_dp_mock_hold(b.dp, true);
+	refresh(&c[0], 0);
+	bench_tick(&b);
+	check_eq(farm_taken, 1, "8656 7.2 point 10: a share is kept until the resources are free");
+	tp_dp_mock_hold(b.dp, false);
+	bench_tick(&b);
+	check_eq(farm_taken, 0, "and then given back");
+	farm_says = -EDQUOT;
+	check_eq(allocate(&c[1]), 486, "a full farm is 486");
+	end("the farm's quota");
+}
+
 static void test_capacity(void)
 {
 	const struct tp_flow *f;
@@ -204,6 +300,8 @@ int main(void)
 	test_total();
 	test_bps();
 	test_bps_from_none();
+	test_realm();
+	test_farm();
 	test_capacity();
 	return done();
 }
