@@ -71,7 +71,7 @@ static void free_strings(struct tp_conf *conf)
 {
 	char **strings[] = {
 		&conf->realm, &conf->server_name, &conf->userdb, &conf->psql_userdb, &conf->redis_userdb,
-		&conf->redis_statsdb, &conf->nonce_key, &conf->alternate_domain, &conf->cert, &conf->pkey,
+		&conf->redis_statsdb, &conf->redis_quotadb, &conf->nonce_key, &conf->alternate_domain, &conf->cert, &conf->pkey,
 		&conf->pkey_pwd, &conf->ca_file, &conf->cipher_list, &conf->datapath, &conf->control_socket,
 		&conf->state_dir, &conf->bpffs, &conf->log_file, &conf->pidfile, &conf->proc_user,
 		&conf->proc_group, &conf->file,

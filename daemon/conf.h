@@ -99,7 +99,7 @@ struct tp_conf {
 	char rest_api_separator;	/* ':' */
 	struct tp_list origin_realm;	/* "origin,realm": the realm of requests with that ORIGIN */
 	struct tp_list oauth_key;	/* kid,base64 key,timestamp,lifetime,as-rs algorithm: as coturn's oauth_key rows */
-	char *userdb, *psql_userdb, *redis_userdb, *redis_statsdb;
+	char *userdb, *psql_userdb, *redis_userdb, *redis_statsdb, *redis_quotadb;
 	bool no_dynamic_ip_list, no_dynamic_realms;	/* peer lists, realms and their options of the store are not used */
 	uint32_t store_fresh_s;		/* 60: a user found in the store is not looked up again */
 	uint32_t store_keep_s;		/* 3600: and is still good while the store is down */

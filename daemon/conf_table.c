@@ -109,6 +109,8 @@ const struct conf_key conf_keys[] = {
 	  .help = "Redis with coturn's keys: \"ip= port= dbname= password=\", or path= of a socket" },
 	{ "redis-statsdb", 'O', STRING(redis_statsdb, "CONNINFO"), .flags = TEXT,
 	  .help = "Redis for the status and traffic of allocations" },
+	{ "redis-quotadb", 0, STRING(redis_quotadb, "CONNINFO"), .flags = TEXT | OWN,
+	  .help = "Redis in which the nodes of a farm count quotas together" },
 	{ "mysql-userdb", 'M', .kind = KEY_REFUSED, .value = "CONNINFO", .flags = TEXT,
 	  .help = "not supported: use psql-userdb or redis-userdb" },
 	{ "mongo-userdb", 'J', .kind = KEY_REFUSED, .value = "CONNINFO", .flags = TEXT,

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Requests that wait for a user store; see later.h. A worker makes it and is its only user but for on_answers(). */
+/* Requests that wait for answers; see later.h. A worker makes it and is its only user but for tp_later_wake(). */
 #include "later.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/store.h"
 #include "loop.h"
 
 struct kept {
@@ -49,8 +48,7 @@ static void give_in(struct tp_job *job)
 	}
 }
 
-/* On the store's thread. */
-static void on_answers(void *arg)
+void tp_later_wake(void *arg)
 {
 	struct tp_later *later = arg;
 
@@ -58,7 +56,7 @@ static void on_answers(void *arg)
 		tp_loop_post(later->loop, &later->job);
 }
 
-struct tp_later *tp_later_new(struct tp_loop *loop, struct tp_store *store, tp_later_input_fn input, void *arg)
+struct tp_later *tp_later_new(struct tp_loop *loop, tp_later_input_fn input, void *arg)
 {
 	struct tp_later *later = calloc(1, sizeof(*later));
 
@@ -69,10 +67,6 @@ struct tp_later *tp_later_new(struct tp_loop *loop, struct tp_store *store, tp_l
 	later->arg = arg;
 	later->job.fn = give_in;
 	later->job.arg = later;
-	if (tp_store_subscribe(store, on_answers, later)) {
-		free(later);
-		return NULL;
-	}
 	return later;
 }
 

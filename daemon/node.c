@@ -19,6 +19,7 @@
 #include "ctl/ctl.h"
 #include "dp/node.h"
 #include "events.h"
+#include "farm.h"
 #include "log.h"
 #include "net/tls_context.h"
 #include "privileges.h"
@@ -226,12 +227,18 @@ static int open_stores(struct tp_node *node, const struct tp_conf *conf)
 		tp_error("%s", text);
 		return -EINVAL;
 	}
+	node->farm = tp_farm_new(conf, text, sizeof(text));
+	if (!node->farm && text[0]) {
+		tp_error("%s", text);
+		return -EINVAL;
+	}
 	return 0;
 }
 
 static int open_workers(struct tp_node *node, const struct tp_conf *conf)
 {
-	struct tp_services services = { .dp = node->dp, .store = node->store, .events = node->events };
+	struct tp_services services = { .dp = node->dp, .store = node->store, .events = node->events,
+					.farm = node->farm };
 	char text[512];
 	int err = tp_workers_new(thread_count(conf), &services, &node->workers, text, sizeof(text));
 
@@ -280,7 +287,9 @@ static int start_stores(struct tp_node *node)
 			return err;
 		wait_for_lists(node);
 	}
-	return node->events ? tp_events_start(node->events) : 0;
+	if (node->events)
+		err = tp_events_start(node->events);
+	return node->farm && !err ? tp_farm_start(node->farm) : err;
 }
 
 /*
@@ -351,12 +360,15 @@ int tp_node_run(struct tp_node *node)
 void tp_node_fini(struct tp_node *node)
 {
 	tp_ctl_close(node->ctl);
-	/* Its thread tells workers of answers: it ends before they do, and goes after them. */
+	/* Their threads tell workers of answers: they end before those do, and go after them. */
 	if (node->store)
 		tp_store_stop(node->store);
+	if (node->farm)
+		tp_farm_stop(node->farm);
 	if (node->workers)
 		tp_workers_free(node->workers);
 	tp_events_free(node->events);
+	tp_farm_free(node->farm);
 	if (node->dp)
 		node->dp->ops->close(node->dp);
 	if (node->signals.fd >= 0)

@@ -23,6 +23,7 @@ struct tp_node {
 	struct tp_dp *dp;
 	struct tp_store *store;		/* NULL: no user database */
 	struct tp_events *events;	/* NULL: no redis-statsdb */
+	struct tp_farm *farm;		/* NULL: no redis-quotadb */
 	struct tp_workers *workers;
 	struct tp_ctl *ctl;
 	struct tp_watch signals, network;

@@ -9,7 +9,9 @@
 #include <time.h>
 #include <urcu-qsbr.h>
 
+#include "auth/store.h"
 #include "conf.h"
+#include "farm.h"
 #include "later.h"
 #include "log.h"
 #include "net/dtls.h"
@@ -134,18 +136,28 @@ static int worker_init_streams(struct tp_worker *worker, const struct tp_conf *c
 	return worker->streams ? worker_init_dtls(worker, connections) : -ENOMEM;
 }
 
+static int worker_init_later(struct tp_worker *worker, const struct tp_services *services)
+{
+	int err = 0;
+
+	if (!services->store && !services->farm)
+		return 0;
+	worker->later = tp_later_new(worker->loop, stream_input, worker);
+	if (!worker->later)
+		return -ENOMEM;
+	if (services->store)
+		err = tp_store_subscribe(services->store, tp_later_wake, worker->later);
+	if (services->farm && !err)
+		err = tp_farm_subscribe(services->farm, tp_later_wake, worker->later);
+	return err;
+}
+
 static int worker_init_clients(struct tp_worker *worker, const struct tp_conf *conf)
 {
 	int err = worker_init_streams(worker, conf);
 
-	if (err)
-		return err;
-	if (worker->all->services.store) {
-		worker->later = tp_later_new(worker->loop, worker->all->services.store, stream_input, worker);
-		if (!worker->later)
-			return -ENOMEM;
-	}
-	return worker_tcp_init(worker);
+	err = err ? err : worker_init_later(worker, &worker->all->services);
+	return err ? err : worker_tcp_init(worker);
 }
 
 static int worker_init(struct tp_worker *worker, const struct tp_runtime *runtime)
@@ -232,6 +244,8 @@ int tp_workers_new(unsigned int len, const struct tp_services *services, struct 
 	if (!workers->items || !workers->registry)
 		goto err_free;
 	workers->len = len;
+	if (services->farm)
+		tp_registry_set_shares(workers->registry, tp_farm_shares(services->farm));
 	for (unsigned int i = 0; i < len; i++) {
 		workers->items[i].index = i;
 		workers->items[i].all = workers;

@@ -40,6 +40,7 @@
 
 struct tp_dtls;
 struct tp_events;
+struct tp_farm;
 struct tp_icmp;
 struct tp_runtime;
 struct tp_later;
@@ -79,7 +80,7 @@ struct tp_worker {
 	struct tp_streams *streams;
 	struct tp_dtls *dtls;
 	struct tp_tcp_relays *tcp_relays;	/* RFC 6062 */
-	struct tp_later *later;			/* requests that wait for the store; NULL: there is none */
+	struct tp_later *later;			/* requests that wait for the store or the farm; NULL: there is neither */
 	struct tp_icmp *icmp;			/* worker 0's, or NULL */
 	struct tp_relay_socket *closed_relays;	/* until the end of the iteration */
 	struct tp_worker_counters counters;
@@ -106,6 +107,7 @@ struct tp_services {
 	struct tp_dp *dp;
 	struct tp_store *store;		/* NULL: no user database */
 	struct tp_events *events;	/* NULL: nobody is told */
+	struct tp_farm *farm;		/* NULL: quotas are the node's own */
 };
 
 struct tp_workers {

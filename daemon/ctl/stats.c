@@ -11,6 +11,7 @@
 #include "ctl/command.h"
 #include "dp/report.h"
 #include "events.h"
+#include "farm.h"
 #include "net/dtls.h"
 #include "net/listen.h"
 #include "net/stream.h"
@@ -117,6 +118,19 @@ static json_t *events_json(struct tp_events *events)
 			 "dropped", (json_int_t)info.dropped);
 }
 
+static json_t *farm_json(struct tp_farm *farm)
+{
+	struct tp_farm_info info = { 0 };
+
+	if (!farm)
+		return json_null();
+	tp_farm_read(farm, &info);
+	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "down", info.down, "error", info.error,
+			 "nodes", (json_int_t)info.nodes, "asked", (json_int_t)info.asked,
+			 "granted", (json_int_t)info.granted, "refused", (json_int_t)info.refused,
+			 "alone", (json_int_t)info.alone, "failures", (json_int_t)info.failures);
+}
+
 static void add_reason(void *arg, const struct tp_dp_reason *reason)
 {
 	json_object_set_new(arg, reason->name, json_integer((json_int_t)reason->packets));
@@ -140,10 +154,10 @@ int ctl_stats(struct tp_node *node, json_t *request, json_t **ret, char *err)
 		allocations += c[i].turn.allocations;
 	}
 	tp_dp_report_reasons(node->dp, add_reason, reasons);
-	*ret = json_pack("{s:I, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o}", "allocations", (json_int_t)allocations,
+	*ret = json_pack("{s:I, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o}", "allocations", (json_int_t)allocations,
 			 "relayed", "kernel", traffic_json(&kernel), "user", traffic_json(&user), "reasons", reasons,
 			 "turn", turn_json(c, len), "net", net_json(c, len), "store", store_json(node->store),
-			 "statsdb", events_json(node->events));
+			 "statsdb", events_json(node->events), "quotadb", farm_json(node->farm));
 	free(c);
 	return 0;
 }

@@ -51,7 +51,8 @@ int main(void)
 	int conn;
 
 	loop = tp_loop_new();
-	later = tp_later_new(loop, store, input, NULL);
+	later = tp_later_new(loop, input, NULL);
+	tp_store_subscribe(store, tp_later_wake, later);
 	add(1, "one", NULL);
 	add(1, "one", NULL);
 	let_answer(store, "a");
