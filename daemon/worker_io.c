@@ -17,7 +17,7 @@
 /* An allocation can move while its message is under way, but not for ever. */
 #define HANDS_MAX	3
 
-enum hand_kind { HAND_CLIENT_INPUT, HAND_CONN_SEND, HAND_CONN_GONE };
+enum hand_kind { HAND_CLIENT_INPUT, HAND_CONN_SEND, HAND_CONN_GONE, HAND_CONN_CLOSED };
 
 /* A message for another worker, with its bytes behind it. */
 struct hand {
@@ -85,10 +85,17 @@ static void hand_run(struct tp_job *job)
 				  hand->size, fields);
 		break;
 	case HAND_CONN_SEND:
-		worker->io.send_client(&worker->io, &hand->path, hand->data, hand->size, fields);
+		/* It ended while its request was under way, before there was an allocation to be told of it. */
+		if (worker->io.send_client(&worker->io, &hand->path, hand->data, hand->size, fields) == -ENOTCONN)
+			tp_worker_conn_closed(worker, &hand->path);
 		break;
 	case HAND_CONN_GONE:
 		worker->io.client_gone(&worker->io, &hand->path);
+		break;
+	case HAND_CONN_CLOSED:
+		owner = tp_turn_conn_closed(worker->turn, &hand->path, &worker->now);
+		if (owner >= 0)
+			hand_over(worker, (unsigned int)owner, hand->kind, hand->times, &hand->path, NULL, 0, NULL);
 		break;
 	}
 	free(hand);
@@ -105,7 +112,10 @@ void tp_worker_client_input(struct tp_worker *worker, const struct tp_path *from
 
 void tp_worker_conn_closed(struct tp_worker *worker, const struct tp_path *path)
 {
-	tp_turn_conn_closed(worker->turn, path, &worker->now);
+	int owner = tp_turn_conn_closed(worker->turn, path, &worker->now);
+
+	if (owner >= 0)
+		hand_over(worker, (unsigned int)owner, HAND_CONN_CLOSED, 0, path, NULL, 0, NULL);
 	if (worker->later)
 		tp_later_forget(worker->later, path->conn);
 }

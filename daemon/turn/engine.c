@@ -236,24 +236,27 @@ int tp_turn_client_input(struct tp_turn *turn, const struct tp_path *from, const
 	return TP_TURN_DONE;
 }
 
-void tp_turn_conn_closed(struct tp_turn *turn, const struct tp_path *path, const struct tp_now *now)
+int tp_turn_conn_closed(struct tp_turn *turn, const struct tp_path *path, const struct tp_now *now)
 {
 	const struct tp_owner *owner = tp_owner_find_tuple(turn->registry, &path->tuple);
 	struct tp_allocation *a;
 
-	if (!owner || owner->worker != turn->worker)
-		return;
+	if (!owner)
+		return TP_TURN_DONE;
+	if (owner->worker != turn->worker)
+		return (int)owner->worker;
 	a = owner->allocation;
 	if (a->old_owner && a->old_path.conn == path->conn && tp_tuple_equal(&a->old_path.tuple, &path->tuple)) {
 		a->old_path.conn = NULL;
 		tp_allocation_forget_old(a);
-		return;
+		return TP_TURN_DONE;
 	}
 	if (a->path.conn != path->conn)
-		return;
+		return TP_TURN_DONE;
 	a->path.conn = NULL;	/* it is gone already: no client_gone() about it */
 	if (!tp_allocation_detach(a))
 		tp_allocation_end(a);
+	return TP_TURN_DONE;
 }
 
 uint64_t tp_turn_tick(struct tp_turn *turn, const struct tp_now *now)

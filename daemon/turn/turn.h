@@ -148,8 +148,8 @@ void tp_turn_peer_input(struct tp_turn *turn, struct tp_allocation *owner, struc
 int tp_turn_icmp_input(struct tp_turn *turn, const struct tp_addr *relayed, const struct tp_addr *peer,
 		       uint8_t type, uint8_t code, uint32_t data, const struct tp_now *now);
 
-/* A stream connection ended: its allocation goes (or waits for its mobility ticket). */
-void tp_turn_conn_closed(struct tp_turn *turn, const struct tp_path *path, const struct tp_now *now);
+/* A stream connection ended: its allocation goes (or waits for its mobility ticket); another worker's: as above. */
+int tp_turn_conn_closed(struct tp_turn *turn, const struct tp_path *path, const struct tp_now *now);
 
 /* RFC 6062: a Connect's outcome: 0 or a negative errno, after which its handle finds nothing. */
 void tp_turn_tcp_connected(struct tp_turn *turn, struct tp_tcp_link *link, int err, const struct tp_now *now);
