@@ -27,6 +27,7 @@ const char *ctl_id_format(uint64_t id, char buf[CTL_ID_SIZE]);
 int ctl_id_parse(const char *text, uint64_t *ret);
 
 json_t *ctl_addr(const struct tp_addr *addr);			/* "ip:port", and "ip" where the port is 0 */
+json_t *ctl_text(const char *text);				/* what is no UTF-8 as \xNN */
 json_t *ctl_traffic(const struct tp_flow_traffic *traffic);	/* {"packets", "bytes", "dropped", "up": {..}, "down": {..}} */
 
 int ctl_busy(char *err);	/* a worker did not answer: -ETIMEDOUT and the sentence */

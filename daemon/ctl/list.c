@@ -145,8 +145,8 @@ static json_t *entry_json(const struct entry *e)
 	for (unsigned int i = 0; i < info->relayed_len && i < 2; i++)
 		json_array_append_new(relayed, ctl_addr(&info->relayed[i]));
 	/* "user" is the name; what userspace relayed is "userspace", as a key may be there only once. */
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o}",
-			 "id", ctl_id_format(info->id, id), "user", e->username, "realm", e->realm,
+	return json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o}",
+			 "id", ctl_id_format(info->id, id), "user", ctl_text(e->username), "realm", ctl_text(e->realm),
 			 "transport", tp_transport_name(info->tuple.transport), "client", ctl_addr(&info->tuple.client),
 			 "server", ctl_addr(&info->tuple.server), "relayed", relayed,
 			 "expires_in_s", (json_int_t)info->expires_in_s, "age_s", (json_int_t)info->age_s,

@@ -8,7 +8,7 @@
 
 ns_begin
 ns_up one
-for part in streams; do
+for part in streams names; do
 	ok "$part: turnpiked starts" relay_start --datapath=user --relay-threads=4 --user-quota=0 || finish
 	tap_from "$PYTHON" "$TOP/tests/netns/abuse_calls.py" $part
 	ok "$part: turnpiked ends, nothing is left" relay_stop

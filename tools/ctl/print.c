@@ -139,12 +139,15 @@ void print_allocation(const json_t *r)
 {
 	static const char *const headings[] = { "CHANNEL", "PEER", ">EXPIRES" };
 	struct table *table = table_new(headings, LEN(headings));
-	char buf[256];
+	char buf[256], *user = strdup(text(r, "user"));
 	size_t index;
 	json_t *item;
 
+	if (user)
+		text_clean(user);
 	printf("allocation     %s, %s old\n", text(r, "id"), seconds_text(number(r, "age_s"), buf));
-	printf("user           %s, realm %s\n", text(r, "user"), text(r, "realm"));
+	printf("user           %s, realm %s\n", user ? user : "", text(r, "realm"));
+	free(user);
 	printf("client         %s by %s, to %s\n", text(r, "client"), text(r, "transport"), text(r, "server"));
 	printf("relayed        %s\n", joined(at(r, "relayed"), buf, sizeof(buf)));
 	printf("expires        in %s\n", seconds_text(number(r, "expires_in_s"), buf));

@@ -38,7 +38,7 @@ struct table *table_new(const char *const *headings, size_t columns)
 }
 
 /* Terminal control sequences in a user's name stay what they are: a name. */
-static void clean(char *text)
+void text_clean(char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
@@ -56,7 +56,7 @@ void table_cell(struct table *table, const char *text)
 	cells[table->len] = strdup(text);
 	if (!cells[table->len])
 		out_of_memory();
-	clean(cells[table->len++]);
+	text_clean(cells[table->len++]);
 	if (size > table->width[column])
 		table->width[column] = size;
 }

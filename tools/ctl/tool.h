@@ -37,6 +37,7 @@ void print_json(const json_t *result);
 /* A table with columns as wide as their widest cell. Texts are copied. */
 struct table;
 struct table *table_new(const char *const *headings, size_t columns);	/* a heading that begins with '>' is right-aligned */
+void text_clean(char *text);	/* no control characters */
 void table_cell(struct table *table, const char *text);			/* in the order of reading */
 __attribute__((format(printf, 2, 3))) void table_cellf(struct table *table, const char *format, ...);
 void table_print(struct table *table, size_t lines);			/* and frees it; 0 lines: all */
