@@ -2,6 +2,7 @@
 /* The control socket's connections: lines in, lines out, with a bound on both. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,14 @@ struct tp_ctl {
 	char *folder;		/* made for it, or NULL */
 	unsigned int connections;
 	struct cds_list_head list;
+	int spare_fd;		/* given up to be heard when relay sockets have taken all others; -1: in use */
 };
+
+static void spare_open(struct tp_ctl *ctl)
+{
+	if (ctl->spare_fd < 0)
+		ctl->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
 
 static void connection_close(struct connection *c)
 {
@@ -44,6 +52,7 @@ static void connection_close(struct connection *c)
 	close(c->watch.fd);
 	cds_list_del(&c->node);
 	c->ctl->connections--;
+	spare_open(c->ctl);
 	free(c->out);
 	free(c);
 }
@@ -122,14 +131,33 @@ static void connection_event(struct tp_watch *watch, uint32_t events)
 		;
 }
 
-static void ctl_accept(struct tp_watch *watch, uint32_t events)
+/* Without a descriptor left accept4() says so before it looks whether anybody waits. */
+static bool is_waited_for(const struct tp_ctl *ctl)
 {
-	struct tp_ctl *ctl = watch->arg;
-	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct pollfd listener = { .fd = ctl->watch.fd, .events = POLLIN };
+
+	return poll(&listener, 1, 0) > 0;
+}
+
+static int accept_one(struct tp_ctl *ctl)
+{
+	int fd = accept4(ctl->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+		return fd;
+	if (ctl->spare_fd < 0 && ctl->connections)
+		connection_close(cds_list_entry(ctl->list.next, struct connection, node));
+	if (ctl->spare_fd < 0)
+		return -1;
+	close(ctl->spare_fd);
+	ctl->spare_fd = -1;
+	return accept4(ctl->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+static void connection_open(struct tp_ctl *ctl, int fd)
+{
 	struct connection *c;
 
-	if (fd < 0)
-		return;
 	if (ctl->connections == CONNECTIONS_MAX)
 		connection_close(cds_list_entry(ctl->list.next, struct connection, node));
 	c = calloc(1, sizeof(*c));
@@ -148,6 +176,20 @@ static void ctl_accept(struct tp_watch *watch, uint32_t events)
 	}
 	cds_list_add_tail(&c->node, &ctl->list);
 	ctl->connections++;
+}
+
+/* Edge-triggered: a connection that cannot be accepted now waits for the next one instead of waking the loop for ever. */
+static void ctl_accept(struct tp_watch *watch, uint32_t events)
+{
+	struct tp_ctl *ctl = watch->arg;
+	int fd;
+
+	while (is_waited_for(ctl)) {
+		fd = accept_one(ctl);
+		if (fd < 0)
+			return;
+		connection_open(ctl, fd);
+	}
 }
 
 /* Makes the last folder of the path where it is missing: /run is empty after a boot. The folder, if it was made. */
@@ -236,6 +278,7 @@ int tp_ctl_open(struct tp_node *node, const char *path, struct tp_ctl **ret, cha
 	if (!ctl)
 		return -ENOMEM;
 	CDS_INIT_LIST_HEAD(&ctl->list);
+	ctl->spare_fd = -1;
 	if (!res) {
 		strcpy(name.sun_path, path);
 		ctl->folder = make_folder(path);
@@ -252,7 +295,7 @@ int tp_ctl_open(struct tp_node *node, const char *path, struct tp_ctl **ret, cha
 	ctl->watch.fd = res;
 	ctl->watch.fn = ctl_accept;
 	ctl->watch.arg = ctl;
-	res = ctl->path ? tp_loop_add(node->loop, &ctl->watch, EPOLLIN) : -ENOMEM;
+	res = ctl->path ? tp_loop_add(node->loop, &ctl->watch, EPOLLIN | EPOLLET) : -ENOMEM;
 	if (res) {
 		explain(path, res, err, err_size);
 		close(ctl->watch.fd);
@@ -262,6 +305,7 @@ int tp_ctl_open(struct tp_node *node, const char *path, struct tp_ctl **ret, cha
 		free(ctl);
 		return res;
 	}
+	spare_open(ctl);
 	*ret = ctl;
 	return 0;
 }
@@ -274,6 +318,8 @@ void tp_ctl_close(struct tp_ctl *ctl)
 		connection_close(cds_list_entry(ctl->list.next, struct connection, node));
 	tp_loop_remove(ctl->node->loop, &ctl->watch);
 	close(ctl->watch.fd);
+	if (ctl->spare_fd >= 0)
+		close(ctl->spare_fd);
 	unlink(ctl->path);
 	if (ctl->folder)
 		rmdir(ctl->folder);

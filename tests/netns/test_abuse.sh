@@ -8,7 +8,8 @@
 
 ns_begin
 ns_up one
-for part in streams names; do
+for part in streams names descriptors; do
+	[ $part != descriptors ] || RELAY_RUN=(prlimit --nofile=160:160)
 	ok "$part: turnpiked starts" relay_start --datapath=user --relay-threads=4 --user-quota=0 || finish
 	tap_from "$PYTHON" "$TOP/tests/netns/abuse_calls.py" $part
 	ok "$part: turnpiked ends, nothing is left" relay_stop
