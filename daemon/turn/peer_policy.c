@@ -90,7 +90,8 @@ static const struct tp_range never[] = {
 bool tp_port_is_listening(const struct tp_conf *conf, uint16_t port)
 {
 	return port && (port == conf->listening_port || port == conf->tls_listening_port ||
-			port == conf->alt_listening_port || port == conf->alt_tls_listening_port);
+			port == conf->alt_listening_port || port == conf->alt_tls_listening_port ||
+			port == conf->tcp_proxy.port);
 }
 
 static bool is_relay(const struct tp_conf *conf, const struct tp_addr *addr)
@@ -108,6 +109,8 @@ static bool is_own(const struct tp_conf *conf, const struct tp_addr *addr)
 	bool relay = is_relay(conf, addr);
 
 	if (relay && tp_port_is_listening(conf, addr->port))
+		return true;
+	if (addr->port && tp_addr_equal(&conf->tcp_proxy, addr))
 		return true;
 	for (size_t i = 0; i < conf->listen_len; i++) {
 		if (!tp_addr_same_ip(&conf->listen[i], addr))

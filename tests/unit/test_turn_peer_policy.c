@@ -116,6 +116,12 @@ static void test_own(void)
 	check(allowed("192.0.2.10"), "a relay address may be: both clients may be here");
 	check(allowed("192.0.2.10:50001"), "at a relayed port");
 	check(!allowed("192.0.2.10:3478") && !allowed("192.0.2.10:5349"), "8656 21.1.7: at a listening port never");
+	b.conf.tcp_proxy = addr_of("192.0.2.10:5350");
+	check(!allowed("192.0.2.10:5350"), "nor at tcp-proxy-port, which may trust a relay address (RFC 6062 Connect)");
+	b.conf.tcp_proxy = addr_of("203.0.113.77:5350");
+	check(!allowed("203.0.113.77:5350"), "nor where that has an address of its own");
+	check(allowed("203.0.113.77:5351"), "which is no peer at that port only");
+	memset(&b.conf.tcp_proxy, 0, sizeof(b.conf.tcp_proxy));
 	b.conf.relay = &(struct tp_relay_ip){ .addr = addr_of("192.0.2.1") };
 	b.conf.relay_len = 1;
 	check(allowed("192.0.2.1:50000") && !allowed("192.0.2.1:3478"), "also where both are one address");
