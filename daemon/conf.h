@@ -159,6 +159,7 @@ struct tp_conf {
 	bool syslog, verbose, extra_verbose;
 	int syslog_facility;			/* LOG_DAEMON, ... */
 	bool drain_at_start;
+	bool end_calls_on_exit;
 	uint32_t drain_min_allocations;
 
 	/* where it comes from */

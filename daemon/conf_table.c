@@ -238,6 +238,8 @@ const struct conf_key conf_keys[] = {
 	  .help = "what the next daemon needs" },
 	{ "bpffs", 0, STRING(bpffs, "PATH"), .flags = OWN, .text = "/sys/fs/bpf/turnpike",
 	  .help = "pinned maps and programs" },
+	{ "end-calls-on-exit", 0, FLAG(end_calls_on_exit), .flags = OWN | RELOAD,
+	  .help = "a daemon that ends takes its calls with it; default: the kernel goes on with them" },
 	{ "pidfile", 0, STRING(pidfile, "FILE"), .help = "none by default" },
 	{ "proc-user", 0, STRING(proc_user, "USER"), .help = "to change to after start" },
 	{ "proc-group", 0, STRING(proc_group, "GROUP"), .help = "to change to after start" },

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <urcu-qsbr.h>
 
+#include "auth/node_key.h"
 #include "auth/store.h"
 #include "conf.h"
 #include "ctl/ctl.h"
@@ -120,6 +121,7 @@ static void check_drained(struct tp_node *node)
 		tp_notice("drained: ending");
 	else
 		return;
+	node->end_calls = true;
 	tp_loop_stop(node->loop);
 }
 
@@ -312,6 +314,16 @@ static int open_control(struct tp_node *node, const struct tp_conf *conf)
 	return err;
 }
 
+/* Before the first users are made of the configuration. */
+static void load_key(const struct tp_conf *conf)
+{
+	int err = tp_node_key_load(conf->state_dir);
+
+	if (err)
+		tp_notice("no node key in state-dir %s (%s): nonces end with this daemon, and the next one can adopt no "
+			  "calls", conf->state_dir, strerror(-err));
+}
+
 int tp_node_init(struct tp_node *node, struct tp_conf *conf)
 {
 	char text[512] = "";
@@ -324,6 +336,7 @@ int tp_node_init(struct tp_node *node, struct tp_conf *conf)
 		tp_conf_free(conf);
 		return err;
 	}
+	load_key(conf);
 	err = node_publish(node, conf, text, sizeof(text));
 	if (err) {
 		tp_error("%s", text);
@@ -342,12 +355,15 @@ int tp_node_run(struct tp_node *node)
 	const struct tp_conf *conf;
 	int err = start_stores(node);
 
+	if (!err)
+		tp_workers_adopt(node->workers);
 	err = err ? err : tp_workers_start(node->workers);
 	if (err) {
 		tp_error("cannot start the threads: %s", strerror(-err));
 		return 1;
 	}
 	conf = tp_runtime_current()->conf;
+	node->started = true;
 	node->draining = conf->drain_at_start;
 	if (node->draining)
 		tp_workers_call(node->workers, set_drain, node, NULL);
@@ -357,8 +373,24 @@ int tp_node_run(struct tp_node *node)
 	return 0;
 }
 
+/* Does the kernel go on with the calls? A daemon that could not start ends none that it found. */
+static bool leave_calls(struct tp_node *node)
+{
+	uint64_t calls;
+
+	if (!node->dp || (node->started && (node->end_calls || tp_runtime_current()->conf->end_calls_on_exit)))
+		return false;
+	calls = tp_dp_leave(node->dp);
+	if (calls)
+		tp_notice("%llu allocations go on in the kernel until they expire or the next turnpiked adopts them; "
+			  "`turnpikectl purge` ends them", (unsigned long long)calls);
+	return calls > 0;
+}
+
 void tp_node_fini(struct tp_node *node)
 {
+	bool leave;
+
 	tp_ctl_close(node->ctl);
 	/* Their threads tell workers of answers: they end before those do, and go after them. */
 	if (node->store)
@@ -366,7 +398,10 @@ void tp_node_fini(struct tp_node *node)
 	if (node->farm)
 		tp_farm_stop(node->farm);
 	if (node->workers)
-		tp_workers_free(node->workers);
+		tp_workers_stop(node->workers);
+	leave = leave_calls(node);
+	if (node->workers)
+		tp_workers_free(node->workers, leave);
 	tp_events_free(node->events);
 	tp_farm_free(node->farm);
 	if (node->dp)

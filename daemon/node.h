@@ -32,6 +32,8 @@ struct tp_node {
 	uint64_t started_ns;
 	uint64_t beat_ns;		/* the next one */
 	uint64_t descriptors;		/* the limit */
+	bool started;			/* the workers run, or have */
+	bool end_calls;			/* whatever end-calls-on-exit says: a drain is over */
 	bool draining;			/* no new allocations */
 	bool drain_ends;		/* and the daemon ends after the last one */
 	uint64_t drain_until_ns;	/* ends then, calls or not; 0: with the last allocation */

@@ -45,6 +45,12 @@ static void worker_configure(struct tp_worker *worker)
 		tp_error("worker %u: %s; its TCP listeners are as before", worker->index, err);
 }
 
+void worker_configure_engine(struct tp_worker *worker, const struct tp_runtime *runtime)
+{
+	worker_read_clock(worker);
+	tp_turn_configure(worker->turn, runtime->conf, runtime->auth, &worker->now);
+}
+
 static void worker_wake(void *arg)
 {
 	struct tp_worker *worker = arg;
@@ -265,7 +271,7 @@ int tp_workers_new(unsigned int len, const struct tp_services *services, struct 
 	return 0;
 
 err_free:
-	tp_workers_free(workers);
+	tp_workers_free(workers, false);
 	return res;
 }
 
@@ -289,11 +295,13 @@ static void workers_run_jobs(struct tp_workers *workers)
 }
 
 /* Messages that are still between workers arrive or are dropped; then every engine ends its allocations. */
-static void workers_settle(struct tp_workers *workers)
+static void workers_settle(struct tp_workers *workers, bool leave)
 {
 	workers->ending = true;
 	workers_run_jobs(workers);
 	for (unsigned int i = 0; i < workers->len; i++) {
+		if (workers->items[i].turn && leave)
+			tp_turn_leave(workers->items[i].turn);
 		if (workers->items[i].turn)
 			tp_turn_free(workers->items[i].turn);
 		workers->items[i].turn = NULL;
@@ -302,7 +310,7 @@ static void workers_settle(struct tp_workers *workers)
 	workers_run_jobs(workers);
 }
 
-void tp_workers_free(struct tp_workers *workers)
+void tp_workers_stop(struct tp_workers *workers)
 {
 	for (unsigned int i = 0; i < workers->len; i++)
 		if (workers->items[i].running)
@@ -315,7 +323,11 @@ void tp_workers_free(struct tp_workers *workers)
 		rcu_thread_online();
 		workers->items[i].running = false;
 	}
-	workers_settle(workers);
+}
+
+void tp_workers_free(struct tp_workers *workers, bool leave)
+{
+	workers_settle(workers, leave);
 	for (unsigned int i = 0; i < workers->len; i++)
 		worker_fini(&workers->items[i]);
 	if (workers->registry)

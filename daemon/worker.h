@@ -126,8 +126,12 @@ int tp_workers_new(unsigned int len, const struct tp_services *services, struct 
 		   size_t err_size);
 /* Are the listening addresses free? Asked before anything is touched that another daemon may own. */
 int tp_workers_check_ports(const struct tp_conf *conf, char *err, size_t err_size);
+/* Before they start: the allocations that the data path has kept from an earlier daemon. */
+void tp_workers_adopt(struct tp_workers *workers);
 int tp_workers_start(struct tp_workers *workers);
-void tp_workers_free(struct tp_workers *workers);	/* stops, joins, ends every allocation */
+void tp_workers_stop(struct tp_workers *workers);	/* and joins */
+/* Once stopped. `leave`: the data path goes on with the allocations that it has; else every one ends. */
+void tp_workers_free(struct tp_workers *workers, bool leave);
 
 /*
  * UDP addresses of `conf` that are not open yet are opened for every worker, and TCP
@@ -146,6 +150,7 @@ bool tp_workers_call(struct tp_workers *workers, tp_worker_fn fn, void *arg, voi
 
 /* --- shared by worker*.c --- */
 
+void worker_configure_engine(struct tp_worker *worker, const struct tp_runtime *runtime);	/* and reads the clock */
 void worker_io_init(struct tp_worker *worker);
 int worker_tcp_init(struct tp_worker *worker);	/* after the streams */
 struct tp_udp_listener *worker_listener_find(const struct tp_worker *worker, const struct tp_addr *addr);

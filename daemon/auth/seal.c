@@ -4,10 +4,9 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
-#include <pthread.h>
 #include <string.h>
 
+#include "auth/node_key.h"
 #include "auth/text.h"
 #include "stun/digest.h"
 #include "stun/wire.h"
@@ -15,15 +14,7 @@
 #define CONTENT_SIZE	12	/* allocation, counter */
 #define MAC_SIZE	12
 #define BOX_SIZE	(MAC_SIZE + CONTENT_SIZE)
-
-static pthread_once_t secret_once = PTHREAD_ONCE_INIT;
-static uint8_t process_secret[TP_SEAL_KEY_SIZE];
-static bool process_secret_good;
-
-static void process_secret_init(void)
-{
-	process_secret_good = RAND_bytes(process_secret, sizeof(process_secret)) == 1;
-}
+#define SEALED_MAC_SIZE	(TP_SEALED_KEY_SIZE - TP_SEALED_SECRET_SIZE)
 
 static int key_derive(const uint8_t *secret, size_t size, const char *purpose, uint8_t ret[TP_SEAL_KEY_SIZE])
 {
@@ -35,20 +26,18 @@ static int key_derive(const uint8_t *secret, size_t size, const char *purpose, u
 int tp_seal_init(struct tp_seal *ret, const char *hex)
 {
 	uint8_t secret[TP_SEAL_SECRET_MAX];
-	int size, err;
+	int size = TP_SEAL_KEY_SIZE, err = tp_node_key(secret);
 
-	if (hex) {
+	if (!err)
+		err = key_derive(secret, (size_t)size, "turnpike keep mac", ret->keep_mac_key);
+	if (!err)
+		err = key_derive(secret, (size_t)size, "turnpike keep mask", ret->keep_mask_key);
+	if (!err && hex) {
 		size = tp_hex_decode(hex, secret, sizeof(secret));
-		if (size < TP_SEAL_SECRET_MIN)
-			return -EINVAL;
-	} else {
-		pthread_once(&secret_once, process_secret_init);
-		if (!process_secret_good)
-			return -EIO;
-		size = sizeof(process_secret);
-		memcpy(secret, process_secret, sizeof(process_secret));
+		err = size < TP_SEAL_SECRET_MIN ? -EINVAL : 0;
 	}
-	err = key_derive(secret, (size_t)size, "turnpike nonce", ret->nonce_key);
+	if (!err)
+		err = key_derive(secret, (size_t)size, "turnpike nonce", ret->nonce_key);
 	if (!err)
 		err = key_derive(secret, (size_t)size, "turnpike ticket mac", ret->ticket_mac_key);
 	if (!err)
@@ -103,4 +92,50 @@ int tp_ticket_open(const struct tp_seal *seal, const void *text, size_t size, st
 	ret->allocation = load_be64(box + MAC_SIZE);
 	ret->counter = load_be32(box + MAC_SIZE + 8);
 	return 0;
+}
+
+static int record_mac(const struct tp_seal *seal, const void *record, size_t size, const uint8_t *key,
+		      uint8_t ret[TP_DIGEST_MAX_SIZE])
+{
+	const struct tp_bytes parts[] = { { record, size }, { key, TP_SEALED_SECRET_SIZE } };
+
+	return tp_hmac(TP_DIGEST_SHA256, seal->keep_mac_key, sizeof(seal->keep_mac_key), parts, 2, ret);
+}
+
+/* The key, as masked by what the MAC before it, as a synthetic IV, expands to; or the other way. */
+static int record_mask(const struct tp_seal *seal, const uint8_t *mac, const uint8_t *from, uint8_t *to)
+{
+	const struct tp_bytes iv = { mac, SEALED_MAC_SIZE };
+	uint8_t mask[TP_DIGEST_MAX_SIZE];
+	int err = tp_hmac(TP_DIGEST_SHA256, seal->keep_mask_key, sizeof(seal->keep_mask_key), &iv, 1, mask);
+
+	for (size_t i = 0; !err && i < TP_SEALED_SECRET_SIZE; i++)
+		to[i] = from[i] ^ mask[i];
+	OPENSSL_cleanse(mask, sizeof(mask));
+	return err;
+}
+
+int tp_key_seal(const struct tp_seal *seal, const void *record, size_t size,
+		const uint8_t key[TP_SEALED_SECRET_SIZE], uint8_t ret[TP_SEALED_KEY_SIZE])
+{
+	uint8_t mac[TP_DIGEST_MAX_SIZE];
+	int err = record_mac(seal, record, size, key, mac);
+
+	if (err)
+		return err;
+	memcpy(ret, mac, SEALED_MAC_SIZE);
+	return record_mask(seal, ret, key, ret + SEALED_MAC_SIZE);
+}
+
+int tp_key_unseal(const struct tp_seal *seal, const void *record, size_t size,
+		  const uint8_t sealed[TP_SEALED_KEY_SIZE], uint8_t ret[TP_SEALED_SECRET_SIZE])
+{
+	uint8_t key[TP_SEALED_SECRET_SIZE], mac[TP_DIGEST_MAX_SIZE];
+	bool good = !record_mask(seal, sealed, sealed + SEALED_MAC_SIZE, key) &&
+		    !record_mac(seal, record, size, key, mac) && CRYPTO_memcmp(mac, sealed, SEALED_MAC_SIZE) == 0;
+
+	if (good)
+		memcpy(ret, key, sizeof(key));
+	OPENSSL_cleanse(key, sizeof(key));
+	return good ? 0 : -EBADMSG;
 }

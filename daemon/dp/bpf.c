@@ -12,35 +12,47 @@
 
 #include "dp/bpf.h"
 
-/* The flows of a daemon that was killed have had no owner since. */
-void bpf_slots_clear(struct bpf_dp *b)
-{
-	bpf_keys_clear(&b->maps);
-	tp_grace_wait(b->grace);
-	memset(b->maps.rules, 0, b->maps.rules_len * sizeof(*b->maps.rules));
-	memset(b->maps.hops, 0, b->maps.hops_len * sizeof(*b->maps.hops));
-}
-
+/*
+ * Slots that an earlier daemon left whole are live already, until they are adopted or swept; of the
+ * others nothing stays. The generations go on: no entry and no running program has the next ones.
+ */
 int bpf_slots_init(struct bpf_dp *b)
 {
 	b->slots = calloc(b->maps.rules_len, sizeof(*b->slots));
 	if (!b->slots)
 		return -ENOMEM;
 	for (uint32_t i = b->maps.rules_len - 1; i > 0; i--) {
-		b->slots[i].gen = 1;
-		b->slots[i].next = b->free_head;
+		struct bpf_slot *s = &b->slots[i];
+		struct tp_rule *rule = &b->maps.rules[i];
+
+		s->gen = rule->gen ? rule->gen : 1;
+		if (rule->gen && bpf_keys_whole(&b->maps, rule, TP_REF(i, rule->gen))) {
+			s->state = BPF_SLOT_LIVE;
+			b->flows++;
+			b->kept_len++;
+			continue;
+		}
+		if (rule->gen)
+			bpf_keys_delete_ref(&b->maps, rule, TP_REF(i, rule->gen));
+		if (rule->gen)
+			s->gen = rule->gen == UINT32_MAX ? 1 : rule->gen + 1;
+		rule->gen = 0;
+		s->next = b->free_head;
 		b->free_head = i;
 	}
-	return 0;
+	if (b->pins.kept)
+		tp_grace_wait(b->grace);
+	return bpf_kept_init(b);
 }
 
 void bpf_slots_fini(struct bpf_dp *b)
 {
-	for (uint32_t i = 1; b->slots && i < b->maps.rules_len; i++) {
+	for (uint32_t i = 1; b->slots && !b->leave && i < b->maps.rules_len; i++) {
 		tp_nl_unbind(b->nl, &b->slots[i].client);
 		tp_nl_unbind(b->nl, &b->slots[i].peer);
 	}
 	free(b->slots);
+	bpf_kept_fini(b);
 }
 
 /* Under the lock. */
@@ -105,12 +117,12 @@ static int add_full(struct bpf_dp *b)
 }
 
 /* Our time in that of the programs; 0 and "for ever" stay what they are. */
-static uint64_t to_kernel(const struct bpf_dp *b, uint64_t ns)
+uint64_t bpf_to_kernel(const struct bpf_dp *b, uint64_t ns)
 {
 	return ns && ns != UINT64_MAX ? ns + (uint64_t)b->clock_offset : ns;
 }
 
-static uint64_t from_kernel(const struct bpf_dp *b, uint64_t ns)
+uint64_t bpf_from_kernel(const struct bpf_dp *b, uint64_t ns)
 {
 	return ns && ns != UINT64_MAX ? ns - (uint64_t)b->clock_offset : ns;
 }
@@ -119,18 +131,20 @@ static void life_write(const struct bpf_dp *b, uint32_t id, const struct tp_flow
 {
 	struct tp_life *l = &b->maps.lives[id];
 
-	__atomic_store_n(&l->up_ns, to_kernel(b, life->up_ns), __ATOMIC_RELAXED);
-	__atomic_store_n(&l->down_ns, to_kernel(b, life->down_ns), __ATOMIC_RELAXED);
-	__atomic_store_n(&l->channel_ns, to_kernel(b, life->channel_ns), __ATOMIC_RELAXED);
+	__atomic_store_n(&l->up_ns, bpf_to_kernel(b, life->up_ns), __ATOMIC_RELAXED);
+	__atomic_store_n(&l->down_ns, bpf_to_kernel(b, life->down_ns), __ATOMIC_RELAXED);
+	__atomic_store_n(&l->channel_ns, bpf_to_kernel(b, life->channel_ns), __ATOMIC_RELAXED);
+	__atomic_store_n(&l->own_ns, bpf_to_kernel(b, life->own_ns), __ATOMIC_RELAXED);
 }
 
 void bpf_life_read(const struct bpf_dp *b, uint32_t id, struct tp_flow_life *ret)
 {
 	const struct tp_life *l = &b->maps.lives[id];
 
-	ret->up_ns = from_kernel(b, __atomic_load_n(&l->up_ns, __ATOMIC_RELAXED));
-	ret->down_ns = from_kernel(b, __atomic_load_n(&l->down_ns, __ATOMIC_RELAXED));
-	ret->channel_ns = from_kernel(b, __atomic_load_n(&l->channel_ns, __ATOMIC_RELAXED));
+	ret->up_ns = bpf_from_kernel(b, __atomic_load_n(&l->up_ns, __ATOMIC_RELAXED));
+	ret->down_ns = bpf_from_kernel(b, __atomic_load_n(&l->down_ns, __ATOMIC_RELAXED));
+	ret->channel_ns = bpf_from_kernel(b, __atomic_load_n(&l->channel_ns, __ATOMIC_RELAXED));
+	ret->own_ns = bpf_from_kernel(b, __atomic_load_n(&l->own_ns, __ATOMIC_RELAXED));
 }
 
 static bool flow_fits(const struct tp_flow *f)
@@ -140,6 +154,17 @@ static bool flow_fits(const struct tp_flow *f)
 	if (f->kind == TP_DP_CHANNEL && (f->channel < TP_CHANNEL_MIN || f->channel > TP_CHANNEL_MAX_RFC5766))
 		return false;
 	return f->kind == TP_DP_SEND || f->peer.family == f->relayed.family;
+}
+
+/* Its hops; a rule that has some keeps them until the new ones are known. */
+void bpf_slot_bind(struct bpf_dp *b, uint32_t id, const struct tp_flow *flow)
+{
+	struct tp_rule *rule = &b->maps.rules[id];
+	struct bpf_slot *s = &b->slots[id];
+
+	tp_nl_bind(b->nl, &flow->tuple.client, &flow->tuple.server, &rule->client_hop, &s->client);
+	if (flow->kind != TP_DP_SEND && !(rule->flags & TP_RULE_PEER_IS_RELAYED))
+		tp_nl_bind(b->nl, &flow->peer, &flow->relayed, &rule->peer_hop, &s->peer);
 }
 
 static int bpf_add(struct tp_dp *dp, const struct tp_flow *flow, const struct tp_flow_life *life, tp_flow_id *ret_id)
@@ -164,9 +189,7 @@ static int bpf_add(struct tp_dp *dp, const struct tp_flow *flow, const struct tp
 	pthread_mutex_lock(&b->lock);
 	bpf_rule_fill(&b->conf, flow, s->gen, rule);
 	pthread_mutex_unlock(&b->lock);
-	tp_nl_bind(b->nl, &flow->tuple.client, &flow->tuple.server, &rule->client_hop, &s->client);
-	if (flow->kind != TP_DP_SEND && !(rule->flags & TP_RULE_PEER_IS_RELAYED))
-		tp_nl_bind(b->nl, &flow->peer, &flow->relayed, &rule->peer_hop, &s->peer);
+	bpf_slot_bind(b, id, flow);
 	__atomic_store_n(&s->state, BPF_SLOT_LIVE, __ATOMIC_RELEASE);
 	err = bpf_keys_insert(&b->maps, rule, TP_REF(id, s->gen));
 	if (!err) {
@@ -198,7 +221,7 @@ static void traffic_read(const struct bpf_dp *b, const struct tp_count *c, struc
 	ret->packets = __atomic_load_n(&c->packets, __ATOMIC_RELAXED);
 	ret->bytes = __atomic_load_n(&c->bytes, __ATOMIC_RELAXED);
 	ret->dropped = __atomic_load_n(&c->dropped, __ATOMIC_RELAXED);
-	ret->last_ns = from_kernel(b, __atomic_load_n(&c->last_ns, __ATOMIC_RELAXED));
+	ret->last_ns = bpf_from_kernel(b, __atomic_load_n(&c->last_ns, __ATOMIC_RELAXED));
 }
 
 static void bpf_read(struct tp_dp *dp, tp_flow_id id, struct tp_flow_traffic *ret)
@@ -212,7 +235,7 @@ static void bpf_read(struct tp_dp *dp, tp_flow_id id, struct tp_flow_traffic *re
 	traffic_read(b, &b->maps.counts[id].down, &ret->down);
 }
 
-static uint64_t bpf_remove(struct tp_dp *dp, tp_flow_id id)
+uint64_t bpf_remove(struct tp_dp *dp, tp_flow_id id)
 {
 	struct bpf_dp *b = bpf_of(dp);
 	struct bpf_slot *s = slot_get(b, id, BPF_SLOT_LIVE);
@@ -233,7 +256,7 @@ static bool bpf_settled(struct tp_dp *dp, uint64_t ticket)
 	return tp_grace_settled(bpf_of(dp)->grace, ticket);
 }
 
-static void bpf_harvest(struct tp_dp *dp, tp_flow_id id, struct tp_flow_traffic *ret)
+void bpf_harvest(struct tp_dp *dp, tp_flow_id id, struct tp_flow_traffic *ret)
 {
 	struct bpf_dp *b = bpf_of(dp);
 
@@ -262,6 +285,12 @@ const struct tp_dp_ops bpf_ops = {
 	.police_add = bpf_police_add,
 	.police_set = bpf_police_set,
 	.police_free = bpf_police_free,
+	.keep = bpf_keep,
+	.forget = bpf_forget,
+	.kept = bpf_kept,
+	.kept_flows = bpf_kept_flows,
+	.adopt = bpf_adopt,
+	.sweep = bpf_sweep,
 	.close = bpf_close,
 	.node = &bpf_node_ops,
 };

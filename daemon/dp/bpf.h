@@ -8,6 +8,7 @@
  *   bpf_police.c   token buckets
  *   bpf_local.c    tp1_local
  *   bpf_pins.c     what outlives a daemon that is killed
+ *   bpf_keep.c     the records of allocations, and the flows that an earlier daemon left
  *   bpf_attach.c   one program on one device: XDP, tcx, clsact
  *   bpf_choose.c   which hook for which device, and why
  *   bpf_devices.c  which devices, kept current
@@ -45,6 +46,8 @@ struct bpf_slot {
 enum bpf_map_id {
 	BPF_UP4, BPF_UP6, BPF_DOWN4, BPF_DOWN6, BPF_LOCAL,
 	BPF_RULES, BPF_LIVES, BPF_COUNTS, BPF_POLICE, BPF_HOPS, BPF_STATE, BPF_REASONS,
+	BPF_PROGRAM_MAPS,		/* those above are the programs' */
+	BPF_KEEPS = BPF_PROGRAM_MAPS,
 	BPF_MAPS
 };
 
@@ -125,6 +128,10 @@ struct bpf_dp {
 	uint32_t police_free_len;
 	uint64_t flows, full;
 
+	struct bpf_kept_slot *kept;	/* flows of an earlier daemon that nobody has adopted yet, by allocation */
+	size_t kept_len;
+	bool leave;			/* what is in the kernel stays there when this closes */
+
 	struct bpf_device *devices;	/* control thread only, all of it */
 	struct tp_key_local *local;
 	size_t local_len;
@@ -141,7 +148,11 @@ static inline struct bpf_dp *bpf_of(struct tp_dp *dp)
 /* bpf.c */
 extern const struct tp_dp_ops bpf_ops;
 int bpf_slots_init(struct bpf_dp *b);
-void bpf_slots_clear(struct bpf_dp *b);
+void bpf_slot_bind(struct bpf_dp *b, uint32_t id, const struct tp_flow *flow);
+uint64_t bpf_remove(struct tp_dp *dp, tp_flow_id id);
+void bpf_harvest(struct tp_dp *dp, tp_flow_id id, struct tp_flow_traffic *ret);
+uint64_t bpf_to_kernel(const struct bpf_dp *b, uint64_t ns);
+uint64_t bpf_from_kernel(const struct bpf_dp *b, uint64_t ns);
 void bpf_slots_fini(struct bpf_dp *b);
 void bpf_life_read(const struct bpf_dp *b, uint32_t id, struct tp_flow_life *ret);
 
@@ -151,7 +162,9 @@ void bpf_rule_decode(const struct tp_rule *rule, struct tp_flow *ret);
 bool bpf_addr_is_relay(const struct bpf_conf *conf, const struct tp_addr *addr);
 int bpf_keys_insert(const struct bpf_maps *maps, const struct tp_rule *rule, uint64_t ref);
 void bpf_keys_delete(const struct bpf_maps *maps, const struct tp_rule *rule);
-void bpf_keys_clear(const struct bpf_maps *maps);
+/* Are all of its entries there, and this rule's? Those that are this rule's, deleted. */
+bool bpf_keys_whole(const struct bpf_maps *maps, const struct tp_rule *rule, uint64_t ref);
+void bpf_keys_delete_ref(const struct bpf_maps *maps, const struct tp_rule *rule, uint64_t ref);
 
 /* bpf_maps.c. `why` has BPF_WHY_SIZE bytes and says in words what failed. */
 int bpf_maps_load(struct bpf_dp *b, char *why);
@@ -169,7 +182,20 @@ int bpf_pins_take_link(struct bpf_dp *b, enum bpf_hook hook, unsigned int ifinde
 void bpf_pins_put_link(struct bpf_dp *b, struct bpf_attached *attached);
 void bpf_pins_remove_link(const struct bpf_pins *pins, enum bpf_hook hook, unsigned int ifindex);
 void bpf_pins_sweep_links(struct bpf_dp *b);	/* those of devices that have another program now */
+bool bpf_pins_are_left(const struct tp_conf *conf);	/* by an earlier daemon, in the folder that ours would be in */
 void bpf_pins_close(struct bpf_dp *b, bool keep);
+
+/* bpf_keep.c */
+int bpf_kept_init(struct bpf_dp *b);
+void bpf_kept_fini(struct bpf_dp *b);
+bool *bpf_kept_hops(const struct bpf_dp *b);	/* which a kept rule names, by index; NULL: no memory */
+uint64_t bpf_keeps_len(const struct bpf_dp *b);
+int bpf_keep(struct tp_dp *dp, const struct tp_keep *keep);
+void bpf_forget(struct tp_dp *dp, uint64_t id);
+void bpf_kept(struct tp_dp *dp, tp_dp_kept_fn fn, void *arg);
+void bpf_kept_flows(struct tp_dp *dp, uint64_t id, tp_dp_kept_flow_fn fn, void *arg);
+void bpf_adopt(struct tp_dp *dp, tp_flow_id id);
+size_t bpf_sweep(struct tp_dp *dp);
 
 /* bpf_police.c */
 int bpf_police_init(struct bpf_dp *b);
@@ -185,6 +211,7 @@ int bpf_attach_xdp(int prog_fd, unsigned int ifindex, struct bpf_attached *ret);
 int bpf_attach_tcx(int prog_fd, unsigned int ifindex, struct bpf_attached *ret);
 int bpf_attach_clsact(int prog_fd, unsigned int ifindex, struct bpf_attached *ret);
 void bpf_detach(struct bpf_attached *attached);
+void bpf_leave(struct bpf_attached *attached);
 const char *bpf_hook_name(enum bpf_hook hook);
 
 /* bpf_choose.c */

@@ -120,3 +120,11 @@ void bpf_detach(struct bpf_attached *attached)
 		detach_link(attached);
 	*attached = (struct bpf_attached){ .hook = BPF_HOOK_USER, .link_fd = -1 };
 }
+
+/* Its pin, or the filter, has the program from now on. */
+void bpf_leave(struct bpf_attached *attached)
+{
+	if (attached->hook == BPF_HOOK_XDP || attached->hook == BPF_HOOK_TCX)
+		close(attached->link_fd);
+	*attached = (struct bpf_attached){ .hook = BPF_HOOK_USER, .link_fd = -1 };
+}

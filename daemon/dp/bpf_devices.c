@@ -184,6 +184,10 @@ void bpf_devices_free(struct bpf_dp *b)
 
 	while ((d = b->devices)) {
 		b->devices = d->next;
+		if (b->leave) {
+			bpf_leave(&d->attached);
+			bpf_leave(&d->also);
+		}
 		device_free(d);
 	}
 }

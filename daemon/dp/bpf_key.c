@@ -192,22 +192,32 @@ void bpf_keys_delete(const struct bpf_maps *maps, const struct tp_rule *rule)
 		bpf_map_delete_elem(maps->fd[map], &key);
 }
 
-static void map_clear(int fd, void *key)
+static bool entry_is(const struct bpf_maps *maps, enum bpf_map_id map, const union bpf_key *key, uint64_t ref)
 {
-	while (!bpf_map_get_next_key(fd, NULL, key))
-		if (bpf_map_delete_elem(fd, key) < 0)
-			return;
+	uint64_t found;
+
+	return !bpf_map_lookup_elem(maps->fd[map], key, &found) && found == ref;
 }
 
-void bpf_keys_clear(const struct bpf_maps *maps)
+bool bpf_keys_whole(const struct bpf_maps *maps, const struct tp_rule *rule, uint64_t ref)
 {
-	struct tp_key_up4 up4;
-	struct tp_key_up6 up6;
-	struct tp_key_down4 down4;
-	struct tp_key_down6 down6;
+	enum bpf_map_id map;
+	union bpf_key key;
 
-	map_clear(maps->fd[BPF_UP4], &up4);
-	map_clear(maps->fd[BPF_UP6], &up6);
-	map_clear(maps->fd[BPF_DOWN4], &down4);
-	map_clear(maps->fd[BPF_DOWN6], &down6);
+	if (rule->kind < TP_FLOW_CHANNEL || rule->kind > TP_FLOW_SEND)
+		return false;
+	if (rule_key_up(rule, &map, &key) && !entry_is(maps, map, &key, ref))
+		return false;
+	return !rule_key_down(rule, &map, &key) || entry_is(maps, map, &key, ref);
+}
+
+void bpf_keys_delete_ref(const struct bpf_maps *maps, const struct tp_rule *rule, uint64_t ref)
+{
+	enum bpf_map_id map;
+	union bpf_key key;
+
+	if (rule_key_up(rule, &map, &key) && entry_is(maps, map, &key, ref))
+		bpf_map_delete_elem(maps->fd[map], &key);
+	if (rule_key_down(rule, &map, &key) && entry_is(maps, map, &key, ref))
+		bpf_map_delete_elem(maps->fd[map], &key);
 }

@@ -42,6 +42,7 @@ static const struct {
 	[BPF_HOPS] = { "tp1_hops", sizeof(struct tp_hop) },
 	[BPF_STATE] = { "tp1_state", sizeof(struct tp_state) },
 	[BPF_REASONS] = { "tp1_reasons", 0 },
+	[BPF_KEEPS] = { "tp1_keeps", 0 },
 };
 
 const char *bpf_map_name(enum bpf_map_id id)
@@ -78,7 +79,7 @@ static uint32_t map_len(const struct bpf_conf *conf, enum bpf_map_id id)
 /* Either sizes the object's maps or takes those of the program that was loaded before. */
 static int object_prepare(struct bpf_dp *b, struct bpf_object *object)
 {
-	for (int i = 0; i < BPF_MAPS; i++) {
+	for (int i = 0; i < BPF_PROGRAM_MAPS; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(object, maps_known[i].name);
 		uint32_t len = map_len(&b->conf, i);
 		int err = 0;
@@ -98,7 +99,7 @@ static int object_prepare(struct bpf_dp *b, struct bpf_object *object)
 /* The maps outlive the object that made them: whichever is closed first. */
 static int object_take_maps(struct bpf_dp *b, struct bpf_object *object)
 {
-	for (int i = 0; i < BPF_MAPS; i++) {
+	for (int i = 0; i < BPF_PROGRAM_MAPS; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(object, maps_known[i].name);
 
 		if (b->maps.fd[i] < 0)
@@ -204,6 +205,18 @@ static const char *load_error(int err)
 	}
 }
 
+/* No program has it. Its memory is taken as allocations come. */
+static int keeps_make(struct bpf_dp *b)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+
+	if (b->maps.fd[BPF_KEEPS] >= 0)
+		return 0;
+	b->maps.fd[BPF_KEEPS] = bpf_map_create(BPF_MAP_TYPE_HASH, maps_known[BPF_KEEPS].name, sizeof(uint64_t),
+					       sizeof(struct tp_keep), b->conf.max_allocations, &opts);
+	return b->maps.fd[BPF_KEEPS] < 0 ? -errno : 0;
+}
+
 int bpf_maps_load(struct bpf_dp *b, char *why)
 {
 	int xdp_err = -ENOENT, tc_err = -ENOENT, err;
@@ -224,6 +237,11 @@ int bpf_maps_load(struct bpf_dp *b, char *why)
 		tp_warning("datapath: %s; tc only", why);
 	if (tc_err && b->conf.tc)
 		tp_warning("datapath: %s; XDP only", why);
+	err = keeps_make(b);
+	if (err) {
+		snprintf(why, BPF_WHY_SIZE, "%s: %s", maps_known[BPF_KEEPS].name, load_error(err));
+		return err;
+	}
 	err = maps_map(&b->maps);
 	if (err)
 		snprintf(why, BPF_WHY_SIZE, "mapping the tables: %s", strerror(-err));

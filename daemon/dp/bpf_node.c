@@ -113,7 +113,11 @@ static void state_init(struct bpf_dp *b)
 	s->flags = TP_STATE_AUTHORITATIVE | (b->conf.rfc5766_channels ? TP_STATE_RFC5766_CHANNELS : 0);
 	s->dead_after_ns = NODE_DEAD_AFTER_NS;
 	boot_id_read(s->boot_id);
-	heartbeat(b);
+	/* The sockets of calls that go on are not open yet: nobody answers for their ports before the first beat. */
+	if (b->pins.kept)
+		__atomic_store_n(&s->heartbeat_ns, TP_HEARTBEAT_LEFT, __ATOMIC_RELAXED);
+	else
+		heartbeat(b);
 }
 
 static void local_sync(struct bpf_dp *b)
@@ -139,10 +143,12 @@ static void network_grace(void *arg)
 
 static int node_open_network(struct bpf_dp *b, char *why)
 {
-	struct tp_nl_params params = { .hops = b->maps.hops, .hops_len = b->maps.hops_len,
+	bool *kept = bpf_kept_hops(b);
+	struct tp_nl_params params = { .hops = b->maps.hops, .hops_len = b->maps.hops_len, .kept = kept,
 				       .changed = network_changed, .grace = network_grace, .arg = b };
-	int err = tp_nl_new(&params, &b->nl);
+	int err = kept ? tp_nl_new(&params, &b->nl) : -ENOMEM;
 
+	free(kept);
 	if (err)
 		snprintf(why, BPF_WHY_SIZE, "netlink: %s", strerror(-err));
 	return err;
@@ -159,16 +165,11 @@ static bool node_has_hook(const struct bpf_dp *b)
 /* The proof is over: from here on the maps may be those of an earlier daemon, with packets in flight. */
 static int node_open_maps(struct bpf_dp *b, char *why)
 {
-	int err;
-
 	if (!b->pins.kept)
 		return bpf_pins_put_maps(b, why);
 	b->conf.xdp &= b->xdp_fd >= 0;
 	b->conf.tc &= b->tc_fd >= 0;
-	err = bpf_pins_use_maps(b, why);
-	if (!err)
-		bpf_slots_clear(b);
-	return err;
+	return bpf_pins_use_maps(b, why);
 }
 
 static int node_open(struct bpf_dp *b, const struct tp_conf *conf, char *why)
@@ -191,9 +192,9 @@ static int node_open(struct bpf_dp *b, const struct tp_conf *conf, char *why)
 	if (!err)
 		err = node_open_maps(b, why);
 	if (!err)
-		err = node_open_network(b, why);
-	if (!err)
 		err = bpf_slots_init(b);
+	if (!err)
+		err = node_open_network(b, why);
 	if (!err)
 		err = bpf_police_init(b);
 	if (err)
@@ -227,6 +228,8 @@ int bpf_dp_new(const struct tp_conf *conf, struct bpf_dp **ret, char *why)
 	if (err) {
 		if (!why[0])
 			snprintf(why, BPF_WHY_SIZE, "%s", strerror(-err));
+		/* What an earlier daemon left does not end by this one's failure. */
+		b->leave = b->pins.kept;
 		bpf_dp_free(b);
 		return err;
 	}
@@ -234,17 +237,19 @@ int bpf_dp_new(const struct tp_conf *conf, struct bpf_dp **ret, char *why)
 	return 0;
 }
 
-/* Programs off first: nothing that they read goes while they run. */
+/* Programs off first: nothing that they read goes while they run. Or all of it stays, for the next daemon. */
 void bpf_dp_free(struct bpf_dp *b)
 {
 	bpf_devices_free(b);
 	bpf_slots_fini(b);
+	if (b->nl && b->leave)
+		tp_nl_leave(b->nl);
 	if (b->nl)
 		tp_nl_free(b->nl);
 	if (b->grace)
 		tp_grace_free(b->grace);
 	bpf_maps_unload(b);
-	bpf_pins_close(b, false);
+	bpf_pins_close(b, b->leave);
 	free(b->police_free);
 	free(b->local);
 	conf_fini(&b->conf);
@@ -298,11 +303,25 @@ static void node_beat(struct tp_dp *dp)
 	}
 }
 
+static uint64_t node_leave(struct tp_dp *dp)
+{
+	struct bpf_dp *b = bpf_of(dp);
+	uint64_t calls = b->pins.path ? bpf_keeps_len(b) : 0;
+
+	if (!calls)
+		return 0;
+	b->leave = true;
+	__atomic_store_n(&b->maps.state->heartbeat_ns, TP_HEARTBEAT_LEFT, __ATOMIC_RELAXED);
+	tp_grace_wait(b->grace);
+	return calls;
+}
+
 const struct tp_dp_node_ops bpf_node_ops = {
 	.fd = node_fd,
 	.input = node_input,
 	.beat = node_beat,
 	.reconfigure = node_reconfigure,
+	.leave = node_leave,
 	.interfaces = bpf_report_interfaces,
 	.reasons = bpf_report_reasons,
 	.rules = bpf_report_rules,

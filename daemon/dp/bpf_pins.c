@@ -70,6 +70,18 @@ static int folder_make(struct bpf_pins *pins, const char *root, uint16_t port)
 	return pins->dir_fd < 0 ? -errno : 0;
 }
 
+bool bpf_pins_are_left(const struct tp_conf *conf)
+{
+	char path[PIN_PATH_SIZE];
+	struct stat ns;
+
+	if (!conf->bpffs || !conf->bpffs[0] || stat("/proc/self/ns/net", &ns))
+		return false;
+	snprintf(path, sizeof(path), "%s/%llu-%u/%s", conf->bpffs, (unsigned long long)ns.st_ino, conf->listening_port,
+		 bpf_map_name(BPF_STATE));
+	return !access(path, F_OK);
+}
+
 static int pin_get(const struct bpf_pins *pins, const char *name)
 {
 	char path[PIN_PATH_SIZE];

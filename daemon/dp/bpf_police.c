@@ -13,13 +13,23 @@
 #define POLICE_BURST_BYTES	3000u	/* but at least two full packets */
 #define PS_PER_S	1000000000000u
 
+/* Buckets of flows that an earlier daemon left are in use; `tat_ns` of the others says nothing. */
 int bpf_police_init(struct bpf_dp *b)
 {
+	bool *used = calloc(b->maps.police_len, sizeof(*used));
+
 	b->police_free = calloc(b->maps.police_len, sizeof(*b->police_free));
-	if (!b->police_free)
+	if (!b->police_free || !used) {
+		free(used);
 		return -ENOMEM;
+	}
+	for (uint32_t i = 1; i < b->maps.rules_len; i++)
+		if (b->slots[i].state == BPF_SLOT_LIVE && b->maps.rules[i].police < b->maps.police_len)
+			used[b->maps.rules[i].police] = true;
 	for (uint32_t i = b->maps.police_len - 1; i > 0; i--)
-		b->police_free[b->police_free_len++] = i;
+		if (!used[i])
+			b->police_free[b->police_free_len++] = i;
+	free(used);
 	return 0;
 }
 

@@ -25,6 +25,7 @@
 
 struct tp_conf;
 struct tp_dp_node_ops;
+struct tp_keep;
 
 enum tp_flow_kind { TP_DP_CHANNEL = 1, TP_DP_PERMISSION, TP_DP_SEND }; /* as TP_FLOW_* of abi.h */
 
@@ -41,6 +42,7 @@ struct tp_flow {
 /* Expiries in tp_dp_now_ns() time; meaning as struct tp_life of abi.h. */
 struct tp_flow_life {
 	uint64_t up_ns, down_ns, channel_ns;
+	uint64_t own_ns;
 };
 
 struct tp_traffic {
@@ -55,6 +57,11 @@ struct tp_flow_traffic {
 
 /* A flow's handle; 0 is none (the flow is not accelerated, which is never an error to the caller). */
 typedef uint32_t tp_flow_id;
+
+/* What an earlier daemon left; false stops. */
+typedef bool (*tp_dp_kept_fn)(void *arg, const struct tp_keep *keep);
+typedef void (*tp_dp_kept_flow_fn)(void *arg, tp_flow_id id, const struct tp_flow *flow,
+				   const struct tp_flow_life *life);
 
 struct tp_dp {
 	const struct tp_dp_ops *ops;
@@ -79,6 +86,23 @@ struct tp_dp_ops {
 	void (*police_set)(struct tp_dp *dp, uint32_t police, uint64_t max_bps);
 	void (*police_free)(struct tp_dp *dp, uint32_t police);
 
+	/*
+	 * The record that the next daemon adopts an allocation by (struct tp_keep of abi.h; times are
+	 * tp_dp_now_ns()'s): one write, which replaces the one before whole. NULL: calls end with the daemon.
+	 */
+	int (*keep)(struct tp_dp *dp, const struct tp_keep *keep);
+	void (*forget)(struct tp_dp *dp, uint64_t id);
+
+	/*
+	 * What an earlier daemon left, before any engine runs and on one thread: its records, and the flows of
+	 * an allocation. adopt() makes a flow and its bucket the caller's, as if it had added them. sweep()
+	 * removes every flow that nobody adopted, and waits until that is done. NULL with keep.
+	 */
+	void (*kept)(struct tp_dp *dp, tp_dp_kept_fn fn, void *arg);
+	void (*kept_flows)(struct tp_dp *dp, uint64_t id, tp_dp_kept_flow_fn fn, void *arg);
+	void (*adopt)(struct tp_dp *dp, tp_flow_id id);
+	size_t (*sweep)(struct tp_dp *dp);	/* how many flows */
+
 	void (*close)(struct tp_dp *dp);
 
 	/* Of a backend that lives with the node's network: dp/node.h, dp/report.h. NULL: nothing to do or tell. */
@@ -89,6 +113,7 @@ struct tp_dp_ops {
 uint64_t tp_dp_now_ns(void);
 
 struct tp_dp *tp_dp_user_new(void);
+struct tp_dp *tp_dp_none(void);		/* as user, but nobody's: always there, not to be closed */
 struct tp_dp *tp_dp_mock_new(void);
 
 #endif

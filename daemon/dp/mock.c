@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "turnpike/abi.h"
 
 #define MOCK_POLICES 4096
 
@@ -15,6 +18,7 @@ struct mock_flow {
 	struct tp_flow_life life;
 	struct tp_flow_traffic traffic;
 	uint64_t ticket;
+	bool kept;		/* of an earlier daemon, not adopted yet */
 };
 
 struct mock {
@@ -27,6 +31,8 @@ struct mock {
 	unsigned int add_errors;
 	uint64_t tickets, settled;
 	bool hold;
+	struct tp_keep *keeps;
+	size_t keeps_len;
 };
 
 static struct mock *mock_of(struct tp_dp *dp)
@@ -195,7 +201,110 @@ static void mock_close(struct tp_dp *dp)
 	struct mock *m = mock_of(dp);
 
 	free(m->flows);
+	free(m->keeps);
 	free(m);
+}
+
+static struct tp_keep *mock_keep_find(struct mock *m, uint64_t id)
+{
+	for (size_t i = 0; i < m->keeps_len; i++)
+		if (m->keeps[i].who.id == id)
+			return &m->keeps[i];
+	return NULL;
+}
+
+static int mock_keep(struct tp_dp *dp, const struct tp_keep *keep)
+{
+	struct mock *m = mock_of(dp);
+	struct tp_keep *to = mock_keep_find(m, keep->who.id), *keeps;
+
+	if (!to) {
+		keeps = realloc(m->keeps, (m->keeps_len + 1) * sizeof(*keeps));
+		if (!keeps)
+			return -ENOMEM;
+		m->keeps = keeps;
+		to = &keeps[m->keeps_len++];
+	}
+	*to = *keep;
+	return 0;
+}
+
+static void mock_forget(struct tp_dp *dp, uint64_t id)
+{
+	struct mock *m = mock_of(dp);
+	struct tp_keep *keep = mock_keep_find(m, id);
+
+	if (keep)
+		*keep = m->keeps[--m->keeps_len];
+}
+
+/* Buckets are their rules' alone: those of no flow did not outlive their daemon. */
+static void mock_polices_restart(struct mock *m)
+{
+	bool used[MOCK_POLICES] = { false };
+
+	for (size_t i = 0; i < m->flows_len; i++)
+		if (m->flows[i].kept && m->flows[i].flow.police)
+			used[m->flows[i].flow.police - 1] = true;
+	for (size_t i = 0; i < MOCK_POLICES; i++)
+		if (!used[i])
+			m->police_bps[i] = 0;
+}
+
+/* Backwards: fn may forget the one that it is given. */
+static void mock_kept(struct tp_dp *dp, tp_dp_kept_fn fn, void *arg)
+{
+	struct mock *m = mock_of(dp);
+	struct tp_keep keep;
+
+	for (size_t i = 0; i < m->flows_len; i++) {
+		m->flows[i].kept = m->flows[i].state == MOCK_LIVE;
+		/* Removed, and nobody is left to harvest it. */
+		if (m->flows[i].state == MOCK_REMOVED)
+			m->flows[i].state = MOCK_FREE;
+	}
+	mock_polices_restart(m);
+	for (size_t i = m->keeps_len; i-- > 0;) {
+		keep = m->keeps[i];
+		if (!fn(arg, &keep))
+			return;
+	}
+}
+
+static void mock_kept_flows(struct tp_dp *dp, uint64_t id, tp_dp_kept_flow_fn fn, void *arg)
+{
+	struct mock *m = mock_of(dp);
+	struct mock_flow flow;
+
+	for (size_t i = 0; i < m->flows_len; i++) {
+		flow = m->flows[i];
+		if (flow.kept && flow.flow.id == id)
+			fn(arg, (tp_flow_id)i + 1, &flow.flow, &flow.life);
+	}
+}
+
+static void mock_adopt(struct tp_dp *dp, tp_flow_id id)
+{
+	struct mock *m = mock_of(dp);
+	struct mock_flow *f = mock_get(m, id, MOCK_LIVE);
+
+	m->misused += !f || !f->kept;
+	if (f)
+		f->kept = false;
+}
+
+static size_t mock_sweep(struct tp_dp *dp)
+{
+	struct mock *m = mock_of(dp);
+	size_t swept = 0;
+
+	for (size_t i = 0; i < m->flows_len; i++) {
+		if (!m->flows[i].kept)
+			continue;
+		m->flows[i] = (struct mock_flow){ .state = MOCK_FREE };
+		swept++;
+	}
+	return swept;
 }
 
 static const struct tp_dp_ops mock_ops = {
@@ -209,6 +318,12 @@ static const struct tp_dp_ops mock_ops = {
 	.police_add = mock_police_add,
 	.police_set = mock_police_set,
 	.police_free = mock_police_free,
+	.keep = mock_keep,
+	.forget = mock_forget,
+	.kept = mock_kept,
+	.kept_flows = mock_kept_flows,
+	.adopt = mock_adopt,
+	.sweep = mock_sweep,
 	.close = mock_close,
 };
 
@@ -315,4 +430,14 @@ void tp_dp_mock_hold(struct tp_dp *dp, bool hold)
 	m->hold = hold;
 	if (!hold)
 		m->settled = m->tickets;
+}
+
+size_t tp_dp_mock_keeps(struct tp_dp *dp)
+{
+	return mock_of(dp)->keeps_len;
+}
+
+struct tp_keep *tp_dp_mock_keep(struct tp_dp *dp, size_t index)
+{
+	return index < mock_of(dp)->keeps_len ? &mock_of(dp)->keeps[index] : NULL;
 }

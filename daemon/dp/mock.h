@@ -44,4 +44,8 @@ void tp_dp_mock_fail_add(struct tp_dp *dp, int error, unsigned int times);
 /* true: grace periods do not pass any more; false: all pass at once. */
 void tp_dp_mock_hold(struct tp_dp *dp, bool hold);
 
+/* Records that an engine left for the next one, and one of them, to be read or spoilt. */
+size_t tp_dp_mock_keeps(struct tp_dp *dp);
+struct tp_keep *tp_dp_mock_keep(struct tp_dp *dp, size_t index);
+
 #endif

@@ -15,6 +15,7 @@ struct tp_dp_node_ops {
 	void (*input)(struct tp_dp *dp);
 	void (*beat)(struct tp_dp *dp);
 	int (*reconfigure)(struct tp_dp *dp, const struct tp_conf *conf);
+	uint64_t (*leave)(struct tp_dp *dp);
 
 	void (*interfaces)(struct tp_dp *dp, tp_dp_interface_fn fn, void *arg);
 	void (*reasons)(struct tp_dp *dp, tp_dp_reason_fn fn, void *arg);
@@ -41,5 +42,12 @@ void tp_dp_beat(struct tp_dp *dp);
 
 /* After a reload: other listening addresses, another external-ip. 0, or -ENOMEM and nothing changed. */
 int tp_dp_reconfigure(struct tp_dp *dp, const struct tp_conf *conf);
+
+/*
+ * No worker runs any more: the calls that the kernel relays go on without a daemon, nothing of them is
+ * removed by close(), and what is not theirs is dropped without an answer from now on. How many
+ * allocations; 0: there are none, and close() removes everything.
+ */
+uint64_t tp_dp_leave(struct tp_dp *dp);
 
 #endif

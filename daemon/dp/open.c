@@ -20,8 +20,14 @@ int tp_dp_bpf_new(const struct tp_conf *conf, struct tp_dp **ret)
 	return err;
 }
 
-static int open_user(struct tp_dp **ret)
+/* Programs that an earlier daemon left drop what is for our ports: they wait for one that beats their heart. */
+static int open_user(const struct tp_conf *conf, struct tp_dp **ret)
 {
+	if (bpf_pins_are_left(conf)) {
+		tp_error("datapath: user: the kernel still relays calls of an earlier turnpiked of this port; "
+			 "`turnpikectl purge` ends them");
+		return -EBUSY;
+	}
 	*ret = tp_dp_user_new();
 	return *ret ? 0 : -ENOMEM;
 }
@@ -35,7 +41,7 @@ int tp_dp_open(const struct tp_conf *conf, struct tp_dp **ret)
 
 	if (!strcmp(path, "user")) {
 		tp_notice("datapath: user: datapath=user");
-		return open_user(ret);
+		return open_user(conf, ret);
 	}
 	if (strcmp(path, "auto"))
 		return tp_dp_bpf_new(conf, ret);
@@ -50,5 +56,5 @@ int tp_dp_open(const struct tp_conf *conf, struct tp_dp **ret)
 		return err;
 	}
 	tp_notice("datapath: user: %s", why);
-	return open_user(ret);
+	return open_user(conf, ret);
 }

@@ -24,6 +24,11 @@ int tp_dp_reconfigure(struct tp_dp *dp, const struct tp_conf *conf)
 	return dp->ops->node ? dp->ops->node->reconfigure(dp, conf) : 0;
 }
 
+uint64_t tp_dp_leave(struct tp_dp *dp)
+{
+	return dp->ops->node ? dp->ops->node->leave(dp) : 0;
+}
+
 void tp_dp_report_interfaces(struct tp_dp *dp, tp_dp_interface_fn fn, void *arg)
 {
 	if (dp->ops->node)

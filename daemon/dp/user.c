@@ -75,3 +75,10 @@ struct tp_dp *tp_dp_user_new(void)
 		dp->ops = &user_ops;
 	return dp;
 }
+
+struct tp_dp *tp_dp_none(void)
+{
+	static struct tp_dp none = { .ops = &user_ops };
+
+	return &none;
+}

@@ -125,8 +125,9 @@ void tp_nl_bind(struct tp_nl *nl, const struct tp_addr *dst, const struct tp_add
 	pthread_mutex_lock(&nl->lock);
 	dest = dest_get(nl, dst, src);
 	*leg = (struct tp_nl_leg){ .dest = dest, .word = word };
-	*word = 0;
-	if (dest) {
+	if (!dest) {
+		__atomic_store_n(word, 0, __ATOMIC_RELEASE);
+	} else {
 		leg->next = dest->legs;
 		leg->link = &dest->legs;
 		if (leg->next)

@@ -26,11 +26,36 @@ int nl_hops_init(struct tp_nl *nl)
 		return err;
 	nl->hop_free = calloc(len, sizeof(*nl->hop_free));
 	nl->hop_limbo = calloc(len, sizeof(*nl->hop_limbo));
-	if (!nl->hop_free || !nl->hop_limbo)
+	nl->hop_kept = calloc(len, sizeof(*nl->hop_kept));
+	if (!nl->hop_free || !nl->hop_limbo || !nl->hop_kept)
 		return -ENOMEM;
-	for (uint32_t i = len - 1; i > 0; i--)
-		nl->hop_free[nl->hop_free_len++] = i;
+	for (uint32_t i = len - 1; i > 0; i--) {
+		if (nl->params.kept && nl->params.kept[i])
+			nl->hop_kept[nl->hop_kept_len++] = i;
+		else
+			nl->hop_free[nl->hop_free_len++] = i;
+	}
+	nl->params.kept = NULL;
 	return 0;
+}
+
+/* Into the limbo: a program may have the number from a rule that had it until now. */
+void tp_nl_forget_kept(struct tp_nl *nl)
+{
+	pthread_mutex_lock(&nl->lock);
+	while (nl->hop_kept_len)
+		nl->hop_limbo[nl->hop_limbo_len++] = nl->hop_kept[--nl->hop_kept_len];
+	pthread_mutex_unlock(&nl->lock);
+}
+
+void tp_nl_leave(struct tp_nl *nl)
+{
+	struct nl_node *n, *next;
+
+	pthread_mutex_lock(&nl->lock);
+	nl_table_for_each(&nl->hop_table, n, next)
+		((struct nl_hop *)n)->managed_here = false;
+	pthread_mutex_unlock(&nl->lock);
 }
 
 void nl_hops_fini(struct tp_nl *nl)
@@ -38,6 +63,7 @@ void nl_hops_fini(struct tp_nl *nl)
 	nl_table_fini(&nl->hop_table);
 	free(nl->hop_free);
 	free(nl->hop_limbo);
+	free(nl->hop_kept);
 }
 
 /* A VLAN device without a program of its own goes out by the one below it that has XDP, with its tags. */
@@ -81,11 +107,14 @@ void nl_hop_render(const struct tp_nl *nl, const struct nl_hop *hop, struct tp_h
 	*ret = h;
 }
 
-/* Under `seq`, word by word: a program that copies meanwhile sees that the numbers differ, or an odd one. */
+/*
+ * Under `seq`, word by word: a program that copies meanwhile sees that the numbers differ, or an odd one.
+ * A daemon that died in here left an odd one, and words of both.
+ */
 static void hop_write(const struct tp_nl *nl, const struct nl_hop *hop)
 {
 	struct tp_hop *to = &nl->params.hops[hop->index], from;
-	uint32_t *word = (uint32_t *)to, words[sizeof(from) / sizeof(uint32_t)], seq = to->seq;
+	uint32_t *word = (uint32_t *)to, words[sizeof(from) / sizeof(uint32_t)], seq = to->seq & ~1u;
 
 	nl_hop_render(nl, hop, &from);
 	from.seq = seq;

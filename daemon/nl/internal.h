@@ -86,6 +86,8 @@ struct tp_nl {
 	uint32_t hop_free_len;
 	uint32_t *hop_limbo;	/* freed, perhaps still read by a program */
 	uint32_t hop_limbo_len;
+	uint32_t *hop_kept;	/* of an earlier daemon, named by rules */
+	uint32_t hop_kept_len;
 	struct nl_route answer;	/* of the request that is under way */
 	struct tp_nl_stats stats;
 };

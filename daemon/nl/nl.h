@@ -56,6 +56,7 @@ struct tp_nl_addr {
 struct tp_nl_params {
 	struct tp_hop *hops;		/* tp1_hops; entry 0 stays zero */
 	uint32_t hops_len;
+	const bool *kept;		/* [hops_len], read by tp_nl_new(): hops of an earlier daemon that rules name; NULL: none */
 	void (*changed)(void *arg);	/* links or addresses did; from tp_nl_input(), not under the lock */
 	void (*grace)(void *arg);	/* returns when no program runs that was running before; not under the lock */
 	void *arg;
@@ -63,6 +64,11 @@ struct tp_nl_params {
 
 int tp_nl_new(const struct tp_nl_params *params, struct tp_nl **ret);
 void tp_nl_free(struct tp_nl *nl);
+
+/* No rule names a kept hop any more: every one is bound again, or gone. */
+void tp_nl_forget_kept(struct tp_nl *nl);
+/* Neighbours stay in the kernel's care when this is freed: rules that use them go on. */
+void tp_nl_leave(struct tp_nl *nl);
 
 int tp_nl_fd(struct tp_nl *nl);		/* to poll for reading, then tp_nl_input(); it stays the same */
 void tp_nl_input(struct tp_nl *nl);	/* never blocks for long: work left over makes the descriptor readable again */
@@ -87,7 +93,7 @@ struct tp_nl_leg {
 
 /*
  * Writes the index of the hop to `dst` from `src` into `*word`, now and whenever
- * it changes, until unbound; 0 where there is no way that a program can take (no
+ * it changes, until unbound (in one step: a kept hop is good until the new one is known); 0 where there is no way that a program can take (no
  * route, this node itself, no room for hops). Ports do not matter. Never fails:
  * without a hop packets go up to the daemon.
  */

@@ -129,8 +129,8 @@ static void allocation_expired(struct tp_timer *timer, uint64_t now_ns)
 	tp_allocation_end_relay(&a->relays[due[0] ? 0 : 1]);
 }
 
-int tp_allocation_start(struct tp_allocation *a, const struct tp_path *path, const struct tp_stun_id *id,
-			const struct tp_now *now)
+int tp_allocation_adopt(struct tp_allocation *a, const struct tp_path *path, const struct tp_stun_id *id,
+			uint64_t created_ns)
 {
 	struct tp_turn *turn = a->turn;
 
@@ -144,10 +144,21 @@ int tp_allocation_start(struct tp_allocation *a, const struct tp_path *path, con
 		return -ENOMEM;
 	a->path = *path;
 	a->allocate_id = *id;
-	a->created_ns = now->mono_ns;
+	a->created_ns = created_ns;
 	a->state = TP_ALLOCATION_LIVE;
-	turn->counters.allocations_created++;
 	turn->counters.allocations++;
+	return 0;
+}
+
+int tp_allocation_start(struct tp_allocation *a, const struct tp_path *path, const struct tp_stun_id *id,
+			const struct tp_now *now)
+{
+	int err = tp_allocation_adopt(a, path, id, now->mono_ns);
+
+	if (err)
+		return err;
+	a->turn->counters.allocations_created++;
+	tp_allocation_keep(a);
 	for (unsigned int i = 0; i < 2; i++) {
 		if (a->relays[i].live)
 			tp_flow_tell_send(&a->relays[i]);
@@ -163,6 +174,7 @@ void tp_allocation_set_life(struct tp_relay *relay, uint64_t expires_ns)
 	if (a->state != TP_ALLOCATION_LIVE)
 		return;
 	tp_allocation_schedule(a);
+	tp_allocation_keep(a);
 	tp_flow_tell_send(relay);
 	for (struct tp_permission *p = a->permissions; p; p = p->next) {
 		if (p->relay == relay)
@@ -204,6 +216,7 @@ void tp_allocation_end(struct tp_allocation *a)
 	if (a->state == TP_ALLOCATION_ENDED)
 		return;
 	a->state = TP_ALLOCATION_ENDED;
+	tp_allocation_forget(a);
 	tp_timer_clear(&turn->timers, &a->timer);
 	tp_allocation_forget_old(a);
 	tp_owner_remove(turn->registry, &a->owner);
@@ -231,6 +244,8 @@ void tp_allocation_end_relay(struct tp_relay *relay)
 		tp_allocation_end(a);
 		return;
 	}
+	relay->live = false;
+	tp_allocation_keep(a);
 	relay_kill(relay);
 	tp_allocation_schedule(a);
 	tp_allocation_reap(a);
@@ -293,6 +308,7 @@ void tp_allocation_renew(struct tp_allocation *a, const struct tp_identity *iden
 	a->sha256 = identity->sha256;
 	a->expires_s = identity->expires_s;
 	a->max_lifetime_s = identity->max_lifetime_s;
+	tp_allocation_keep(a);
 }
 
 void tp_allocation_identity(const struct tp_allocation *a, struct tp_identity *ret)

@@ -85,6 +85,7 @@ static int channel_new(struct tp_relay *relay, uint16_t number, const struct tp_
 	c->relay = relay;
 	c->number = number;
 	c->peer = *peer;
+	c->expires_ns = end;
 	c->next = a->channels;
 	a->channels = c;
 	a->channels_len++;
@@ -92,6 +93,18 @@ static int channel_new(struct tp_relay *relay, uint16_t number, const struct tp_
 	tp_index_add(&a->turn->channels_by_peer, &c->by_peer, peer_hash(a, peer));
 	*ret = c;
 	return 0;
+}
+
+struct tp_channel *tp_channel_adopt(struct tp_relay *relay, uint16_t number, const struct tp_addr *peer,
+				    uint64_t expires_ns)
+{
+	struct tp_allocation *a = relay->allocation;
+	struct tp_channel *c = NULL;
+
+	if (tp_channel_find(a, number) || tp_channel_find_peer(a, peer) ||
+	    channel_new(relay, number, peer, expires_ns, &c))
+		return NULL;
+	return c;
 }
 
 int tp_channel_refresh(struct tp_relay *relay, uint16_t number, const struct tp_addr *peer, uint64_t now_ns)

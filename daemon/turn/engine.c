@@ -98,7 +98,7 @@ void tp_turn_free(struct tp_turn *turn)
 }
 
 /* Peers that a new policy forbids lose their permissions and channels. */
-static void policy_follow(struct tp_allocation *a)
+void tp_policy_follow(struct tp_allocation *a)
 {
 	const struct tp_conf *conf = a->turn->conf;
 
@@ -136,7 +136,7 @@ void tp_turn_configure(struct tp_turn *turn, const struct tp_conf *conf, const s
 			continue;
 		}
 		tp_allocation_set_bps(a);
-		policy_follow(a);
+		tp_policy_follow(a);
 	}
 	explicit_bzero(&identity, sizeof(identity));
 }
@@ -267,6 +267,12 @@ uint64_t tp_turn_tick(struct tp_turn *turn, const struct tp_now *now)
 	if (turn->graves && next > now->mono_ns + TP_GRACE_POLL_NS)
 		next = now->mono_ns + TP_GRACE_POLL_NS;
 	return next;
+}
+
+void tp_turn_leave(struct tp_turn *turn)
+{
+	turn->dp = tp_dp_none();
+	turn->leaving = true;
 }
 
 void tp_turn_set_drain(struct tp_turn *turn, bool drain)

@@ -9,6 +9,7 @@
  *   data.c        Send, Data, ChannelData, ICMP: what userspace relays itself
  *   allocation.c permission.c channel.c   the state, and its end
  *   flow.c        what the data path is told
+ *   keep.c adopt.c   what the next daemon is left, and how it takes it
  *   mobility.c reservation.c alternate.c   tickets, tokens, redirection
  *   relay_addr.c  choice of relayed addresses and ports, external-ip
  *   peer_policy.c which peers are allowed
@@ -108,6 +109,7 @@ struct tp_allocation {
 	uint32_t police;		/* the data path's bucket */
 	uint64_t tat_ns;		/* userspace's, as struct tp_police of abi.h */
 	uint64_t ns_per_kb;		/* 0: no limit */
+	bool kept;			/* the data path has a record of it for the next daemon */
 	bool user_only;			/* limited, and the data path has no bucket for it */
 
 	int partial_error;		/* ADDRESS-ERROR-CODE of the family that could not be had, 0 */
@@ -149,6 +151,7 @@ struct tp_turn {
 	const struct tp_conf *conf;
 	const struct tp_auth *auth;
 	bool drain;
+	bool leaving;				/* allocations go on without this daemon: nobody is told of ends */
 	uint64_t seed;
 
 	struct tp_allocation *allocations;
@@ -182,6 +185,7 @@ struct tp_request {
 
 void tp_random(struct tp_turn *turn, void *ret, size_t size);
 uint32_t tp_random_below(struct tp_turn *turn, uint32_t limit);	/* limit > 0 */
+void tp_policy_follow(struct tp_allocation *a);	/* forbidden peers lose their permissions and channels */
 
 static inline unsigned int tp_family_index(uint8_t family)
 {
@@ -237,6 +241,9 @@ int tp_allocation_start(struct tp_allocation *a, const struct tp_path *path, con
 int tp_allocation_schedule(struct tp_allocation *a);
 void tp_allocation_end(struct tp_allocation *a);	/* `a` may be gone afterwards */
 void tp_allocation_end_relay(struct tp_relay *relay);	/* the last one ends the allocation */
+/* As tp_allocation_start() of one that an earlier daemon started; its flows are not told yet. */
+int tp_allocation_adopt(struct tp_allocation *a, const struct tp_path *path, const struct tp_stun_id *id,
+			uint64_t created_ns);
 void tp_allocation_set_life(struct tp_relay *relay, uint64_t expires_ns);
 void tp_allocation_reap(struct tp_allocation *a);	/* frees what no flow needs any longer */
 bool tp_allocation_is_users(const struct tp_allocation *a, const struct tp_identity *identity);
@@ -250,11 +257,18 @@ uint64_t tp_allocation_expires_ns(const struct tp_allocation *a);
 void tp_allocation_set_bps(struct tp_allocation *a);
 bool tp_allocation_admit(struct tp_allocation *a, size_t size, uint64_t now_ns); /* max-bps in userspace */
 
+/* --- keep.c --- */
+
+void tp_allocation_keep(struct tp_allocation *a);	/* as it is now; forgets one that is not kept */
+void tp_allocation_forget(struct tp_allocation *a);
+
 /* --- permission.c --- */
 
 /* Installed or refreshed. -ENOSPC: too many; -ENOMEM. */
 int tp_permission_refresh(struct tp_relay *relay, const struct tp_addr *peer, uint64_t now_ns);
 struct tp_permission *tp_permission_find(struct tp_allocation *a, const struct tp_addr *peer);
+/* With an end that an earlier daemon gave it, and without telling the data path. NULL: too many, or no memory. */
+struct tp_permission *tp_permission_adopt(struct tp_relay *relay, const struct tp_addr *peer, uint64_t expires_ns);
 bool tp_permission_alive(const struct tp_permission *p, uint64_t now_ns);
 void tp_permission_free(struct tp_permission *p);
 
@@ -264,6 +278,8 @@ void tp_permission_free(struct tp_permission *p);
 int tp_channel_refresh(struct tp_relay *relay, uint16_t number, const struct tp_addr *peer, uint64_t now_ns);
 struct tp_channel *tp_channel_find(struct tp_allocation *a, uint16_t number);
 struct tp_channel *tp_channel_find_peer(struct tp_allocation *a, const struct tp_addr *peer);
+struct tp_channel *tp_channel_adopt(struct tp_relay *relay, uint16_t number, const struct tp_addr *peer,
+				    uint64_t expires_ns);	/* as tp_permission_adopt() */
 bool tp_channel_alive(const struct tp_channel *c, uint64_t now_ns);
 void tp_channel_free(struct tp_channel *c);
 
@@ -317,6 +333,8 @@ int tp_relay_open(struct tp_allocation *a, uint8_t family, bool even, const stru
 /* EVEN-PORT with R: the even one into `a`, the odd one into `reserved`. */
 int tp_relay_open_pair(struct tp_allocation *a, struct tp_allocation *reserved, uint8_t family,
 		       const struct tp_tuple *tuple);
+/* The address and port that it had before. -EADDRNOTAVAIL: it is not configured any more; -EADDRINUSE. */
+int tp_relay_reopen(struct tp_allocation *a, const struct tp_addr *addr, const struct tp_tuple *tuple);
 void tp_relay_close(struct tp_relay *relay);
 bool tp_relay_family_served(const struct tp_conf *conf, uint8_t family, const struct tp_tuple *tuple);
 /* external-ip: of a local address what others see, and the way back; both leave what is not mapped. */

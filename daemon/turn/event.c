@@ -35,7 +35,7 @@ void tp_allocation_tell(struct tp_allocation *a, enum tp_event event, uint32_t l
 	};
 	struct tp_flow_traffic since;
 
-	if (!io->event)
+	if (!io->event || a->turn->leaving)
 		return;
 	for (unsigned int i = 0; i < 2; i++) {
 		if (a->relays[i].live)

@@ -66,7 +66,8 @@ static void flow_tell(struct tp_flow_slot **slot, struct tp_relay *relay, struct
 void tp_flow_tell_send(struct tp_relay *relay)
 {
 	struct tp_flow flow = { .kind = TP_DP_SEND };
-	struct tp_flow_life life = { .up_ns = relay->expires_ns, .down_ns = relay->expires_ns };
+	struct tp_flow_life life = { .up_ns = relay->expires_ns, .down_ns = relay->expires_ns,
+				     .own_ns = relay->expires_ns };
 
 	flow_tell(&relay->send_flow, relay, &flow, &life);
 }
@@ -80,6 +81,7 @@ void tp_flow_tell_channel(struct tp_channel *c)
 		.up_ns = min_ns(c->expires_ns, end),
 		.down_ns = p ? min_ns(p->expires_ns, end) : 0,
 		.channel_ns = c->expires_ns,
+		.own_ns = c->expires_ns,
 	};
 
 	flow_tell(&c->flow, c->relay, &flow, &life);
@@ -89,7 +91,7 @@ void tp_flow_tell_permission(struct tp_permission *p)
 {
 	struct tp_flow flow = { .kind = TP_DP_PERMISSION, .peer = p->ip };
 	uint64_t end = min_ns(p->expires_ns, p->relay->expires_ns);
-	struct tp_flow_life life = { .up_ns = end, .down_ns = end };
+	struct tp_flow_life life = { .up_ns = end, .down_ns = end, .own_ns = p->expires_ns };
 
 	flow_tell(&p->flow, p->relay, &flow, &life);
 	/* One shared expiry per address: every rule of it follows. */

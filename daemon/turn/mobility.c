@@ -84,6 +84,7 @@ int tp_allocation_move(struct tp_allocation *a, const struct tp_request *req)
 					 old_expired))
 		tp_allocation_forget_old(a);
 	turn->counters.mobility_moves++;
+	tp_allocation_keep(a);
 	tp_flow_retell(a);
 	return 0;
 }

@@ -57,26 +57,47 @@ static void permission_expired(struct tp_timer *timer, uint64_t now_ns)
 	tp_permission_free(tp_container(timer, struct tp_permission, timer));
 }
 
+static int permission_new(struct tp_relay *relay, const struct tp_addr *peer, uint64_t end, struct tp_permission **ret)
+{
+	struct tp_allocation *a = relay->allocation;
+	struct tp_permission *p;
+
+	if (a->permissions_len >= a->turn->conf->max_permissions)
+		return -ENOSPC;
+	p = calloc(1, sizeof(*p));
+	if (!p || tp_timer_set(&a->turn->timers, &p->timer, end, permission_expired)) {
+		free(p);
+		return -ENOMEM;
+	}
+	p->relay = relay;
+	p->ip = without_port(peer);
+	p->expires_ns = end;
+	p->next = a->permissions;
+	a->permissions = p;
+	a->permissions_len++;
+	tp_index_add(&a->turn->permissions, &p->by_ip, permission_hash(a, &p->ip));
+	*ret = p;
+	return 0;
+}
+
+struct tp_permission *tp_permission_adopt(struct tp_relay *relay, const struct tp_addr *peer, uint64_t expires_ns)
+{
+	struct tp_permission *p = tp_permission_find(relay->allocation, peer);
+
+	return p || permission_new(relay, peer, expires_ns, &p) ? NULL : p;
+}
+
 int tp_permission_refresh(struct tp_relay *relay, const struct tp_addr *peer, uint64_t now_ns)
 {
 	struct tp_allocation *a = relay->allocation;
 	struct tp_permission *p = tp_permission_find(a, peer);
 	uint64_t end = now_ns + a->turn->conf->permission_lifetime_s * TP_NS_PER_S;
+	int err;
 
 	if (!p) {
-		if (a->permissions_len >= a->turn->conf->max_permissions)
-			return -ENOSPC;
-		p = calloc(1, sizeof(*p));
-		if (!p || tp_timer_set(&a->turn->timers, &p->timer, end, permission_expired)) {
-			free(p);
-			return -ENOMEM;
-		}
-		p->relay = relay;
-		p->ip = without_port(peer);
-		p->next = a->permissions;
-		a->permissions = p;
-		a->permissions_len++;
-		tp_index_add(&a->turn->permissions, &p->by_ip, permission_hash(a, &p->ip));
+		err = permission_new(relay, peer, end, &p);
+		if (err)
+			return err;
 	}
 	p->expires_ns = end;
 	tp_timer_set(&a->turn->timers, &p->timer, end, permission_expired);

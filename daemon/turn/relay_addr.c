@@ -196,6 +196,45 @@ int tp_relay_open(struct tp_allocation *a, uint8_t family, bool even, const stru
 	return -ENOSPC;
 }
 
+/* Is it one that this allocation could be given now? */
+static bool candidate_has(const struct tp_relay_ip *ip, const struct tp_addr *addr)
+{
+	unsigned int bytes = ip->prefix_len / 8, bits = ip->prefix_len % 8;
+
+	if (!ip->prefix_len)
+		return tp_addr_same_ip(&ip->addr, addr);
+	return !memcmp(ip->addr.ip, addr->ip, bytes) &&
+	       (!bits || !((ip->addr.ip[bytes] ^ addr->ip[bytes]) >> (8 - bits)));
+}
+
+int tp_relay_reopen(struct tp_allocation *a, const struct tp_addr *addr, const struct tp_tuple *tuple)
+{
+	const struct tp_conf *conf = a->turn->conf;
+	struct tp_ports *ports = NULL;
+	struct tp_addr ip = *addr;
+	struct candidates c;
+	unsigned int i = 0;
+	int err;
+
+	candidates_get(conf, addr->family, tuple, &c);
+	while (i < c.len && !candidate_has(&c.items[i], addr))
+		i++;
+	if (i == c.len || addr->port < conf->min_port || addr->port > conf->max_port)
+		return -EADDRNOTAVAIL;
+	if (!c.items[i].prefix_len) {
+		ip.port = 0;
+		ports = tp_ports_get(a->turn->registry, &ip);
+		if (!ports)
+			return -ENOMEM;
+		if (!tp_ports_take(ports, addr->port, addr->port, addr->port, false, false))
+			return -EADDRINUSE;
+	}
+	err = relay_bind(a, ports, addr);
+	if (err && ports)
+		tp_ports_give(ports, addr->port);
+	return err;
+}
+
 static int open_pair_on(struct tp_allocation *a, struct tp_allocation *reserved, const struct tp_addr *ip,
 			struct tp_ports *ports, uint16_t port)
 {

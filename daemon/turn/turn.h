@@ -163,6 +163,16 @@ void tp_turn_tcp_ended(struct tp_turn *turn, struct tp_tcp_link *link, uint64_t 
 /* Expiries and grace periods. Returns when to call it again at the latest (mono ns). */
 uint64_t tp_turn_tick(struct tp_turn *turn, const struct tp_now *now);
 
+/*
+ * An allocation that an earlier daemon left, after the first tp_turn_configure() and before anything comes
+ * in; no other thread runs an engine. Negative errno: it cannot go on (its port is taken, its user gone, its
+ * time over, its record not ours), its record is gone, and its flows are left for the sweep.
+ */
+struct tp_keep;
+int tp_turn_adopt(struct tp_turn *turn, const struct tp_keep *keep, const struct tp_now *now);
+/* What the data path was told stays there for the next daemon: tp_turn_free() removes nothing of it. */
+void tp_turn_leave(struct tp_turn *turn);
+
 /* Drain: Allocate is answered with 300 (alternate server) or 508, everything else goes on. */
 void tp_turn_set_drain(struct tp_turn *turn, bool drain);
 

@@ -157,7 +157,7 @@ static struct tp_flow_life life_of(uint64_t seconds)
 {
 	uint64_t at = tp_dp_now_ns() + seconds * 1000000000u;
 
-	return (struct tp_flow_life){ at, at, at };
+	return (struct tp_flow_life){ at, at, at, at };
 }
 
 struct found {
@@ -275,7 +275,7 @@ static void test_relay(struct tp_dp *dp, const char *hook)
 	static const uint8_t channel_data[] = { CHANNEL >> 8, CHANNEL & 0xff, 0, 5, 'w', 'o', 'r', 'l', 'd' };
 	static const uint8_t indication[] = { 0x00, 0x17 };	/* RFC 8656 section 11: Data indication */
 	struct tp_flow flow = flow_of(TP_DP_CHANNEL);
-	struct tp_flow_life life = life_of(600), past = { 1, 1, 1 }, no_channel = life;
+	struct tp_flow_life life = life_of(600), past = { 1, 1, 1, 1 }, no_channel = life;
 	struct tp_flow_traffic t, last;
 	struct tp_dp_rule rule = { 0 }, again = { 0 };
 	struct tp_dp_totals totals;
@@ -557,7 +557,9 @@ static void test_killed(const char *datapath, const char *pin)
 	opened = dp;
 	check(!strcmp(interface_of(dp, "cl1").hook, pin), "%s: with the same hook", datapath);
 	check_eq(tp_dp_open(conf, &second), -EBUSY, "%s: while it lives, another one does not", datapath);
-	check(!up_arrives(NEVER_MS), "%s: its program has its own flows", datapath);
+	check(up_arrives(SOON_MS), "%s: and the flow that it found goes on", datapath);
+	check_eq(dp->ops->sweep(dp), 1, "%s: which nobody adopts, and is swept", datapath);
+	check(!up_arrives(NEVER_MS), "%s: its program has its own flows then", datapath);
 	dp->ops->add(dp, &flow, &life, &id);
 	check(up_arrives(SOON_MS), "%s: and relays them", datapath);
 	dp->ops->close(dp);

@@ -300,6 +300,7 @@ relay_conf_common() {
 		no-dtls
 		control-socket=$SOCKET
 		state-dir=$WORK/state
+		${END_CALLS-end-calls-on-exit}
 	CONF
 	[ -z "$BPFFS" ] || echo "bpffs=$BPFFS"
 	[ ${#RELAY_EXTRA[@]} -eq 0 ] || printf '%s\n' "${RELAY_EXTRA[@]}"

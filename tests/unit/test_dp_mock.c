@@ -30,7 +30,7 @@ static void test_find(void)
 	struct tp_flow channel = flow_of(TP_DP_CHANNEL, "203.0.113.5:4000", 0x4001);
 	struct tp_flow other = flow_of(TP_DP_CHANNEL, "203.0.113.5:4001", 0x4002);
 	struct tp_flow permission = flow_of(TP_DP_PERMISSION, "203.0.113.5", 0);
-	struct tp_flow_life life = { 1, 2, 3 };
+	struct tp_flow_life life = { 1, 2, 3, 4 };
 	tp_flow_id a = add(dp, &channel, &life), b = add(dp, &other, &life), c = add(dp, &permission, &life);
 
 	check(a && b && c && a != b && b != c, "handles are not 0 and differ");

@@ -77,6 +77,7 @@ write_conf() {
 		say "static-auth-secret=$secret"
 		say "control-socket=$work/turnpiked.sock"
 		say "state-dir=$work"
+		say end-calls-on-exit
 		say "bpffs=/sys/fs/bpf/turnpike-run-$$"
 		say no-tls
 		say no-dtls

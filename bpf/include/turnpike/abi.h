@@ -46,6 +46,12 @@
  *   tp1_state         daemon (mmap)       programs      the daemon's
  *   tp1_reasons       programs (per CPU)  daemon        the map's
  *   tp1_scratch       programs (per CPU)  programs      one packet's
+ *   tp1_keeps         daemon (syscall)    next daemon   an allocation's
+ *
+ * What a daemon that was killed leaves is adopted by the next one, at whichever write it died: a
+ * flow counts only where its rule and every one of its hash entries are there and agree, and only
+ * if its allocation has a record in tp1_keeps. One hash update replaces a record whole. The record
+ * is written before the flows of a new allocation and deleted before those of one that ended.
  *
  * Times are nanoseconds of CLOCK_MONOTONIC_COARSE in the initial time namespace
  * (bpf_ktime_get_coarse_ns). Packets extend nothing: only the daemon writes
@@ -174,7 +180,8 @@ struct tp_life {
 				 * down_ns, not read */
 	__u64 down_ns;		/* min(permission, allocation) */
 	__u64 channel_ns;	/* peer -> client as ChannelData until then, as a Data indication afterwards */
-	__u64 zero;
+	__u64 own_ns;		/* the end of the channel, the permission, or for SEND the allocation, by itself;
+				 * for the next daemon, not read by programs */
 };
 TP_ABI_SIZE(struct tp_life, 32);
 
@@ -255,17 +262,76 @@ TP_ABI_SIZE(struct tp_local, 8);
 #define TP_STATE_AUTHORITATIVE		0x2	/* every live channel of a UDP client is in the maps (no table was
 						 * ever full): ChannelData of no channel may be dropped */
 
+#define TP_HEARTBEAT_LEFT	1	/* the daemon ended and left its calls: dead at once */
+
 struct tp_state {
 	__u32 magic;
 	__u32 version;
 	__u32 flags;		/* TP_STATE_* */
 	__u32 zero;
-	__u64 heartbeat_ns;	/* the daemon was alive, coarse monotonic; 0: never started */
+	__u64 heartbeat_ns;	/* the daemon was alive, coarse monotonic; 0: never started; TP_HEARTBEAT_LEFT */
 	__u64 dead_after_ns;	/* how old a heartbeat means a dead daemon; 0: never */
 	__u8 boot_id[16];
 	__u64 zero2[2];
 };
 TP_ABI_SIZE(struct tp_state, 64);
+
+/*
+ * tp1_keeps: what the next daemon needs of an allocation of a UDP client, by the allocation's id (a
+ * u64, host order). Permissions and channels are in the rules. No secret is in the clear: the key of
+ * its requests is sealed (ruling 13) under a key that is in a file of state-dir only, together with
+ * all of `who`. Times are as in struct tp_life.
+ */
+#define TP_KEEP_USER_SIZE	764
+#define TP_KEEP_REALM_SIZE	128
+#define TP_KEEP_SEALED_SIZE	48
+
+/* tp_keep_who.flags */
+#define TP_KEEP_SHA256		0x1	/* MESSAGE-INTEGRITY-SHA256 was negotiated */
+#define TP_KEEP_ANONYMOUS	0x2	/* no-auth */
+#define TP_KEEP_MOBILE		0x4	/* it has tickets (RFC 8016) */
+
+/* A relayed transport address, IPv4 in relays[0] and IPv6 in [1]; expires_ns 0: there is none. */
+struct tp_keep_relay {
+	struct tp_ip bound;
+	struct tp_ip shown;	/* to the client: external-ip applied */
+	__be16 bound_port;
+	__be16 shown_port;
+	__u32 zero;
+	__u64 expires_ns;
+};
+TP_ABI_SIZE(struct tp_keep_relay, 48);
+
+/* Whose it is. Texts end with a zero, and are zero up to their end. */
+struct tp_keep_who {
+	__u64 id;
+	__u64 expires_s;	/* of the credentials, wall clock; 0: never */
+	__u32 max_lifetime_s;	/* of a token (RFC 7635); 0: it is none */
+	__u32 flags;		/* TP_KEEP_* */
+	__u32 key_size;
+	__u16 account_offset, account_size;	/* the part of `user` that quotas go by */
+	char user[TP_KEEP_USER_SIZE];
+	char realm[TP_KEEP_REALM_SIZE];
+	__u32 zero;
+};
+TP_ABI_SIZE(struct tp_keep_who, 928);
+
+struct tp_keep {
+	struct tp_keep_who who;
+	__u8 sealed[TP_KEEP_SEALED_SIZE];
+	struct tp_ip client_ip;
+	struct tp_ip server_ip;
+	__be16 client_port;
+	__be16 server_port;
+	__u32 client_family;	/* TP_IPV4, TP_IPV6 */
+	__u32 ticket;		/* the latest one's number */
+	__u32 zero;
+	__u8 allocate_id[16];	/* transaction of the Allocate, which may be retransmitted */
+	__u64 created_ns;
+	__u64 origin;		/* of the Allocate, hashed; 0: none */
+	struct tp_keep_relay relays[2];
+};
+TP_ABI_SIZE(struct tp_keep, 1152);
 
 /*
  * Why a packet was relayed, passed or dropped. X(name, verdict, text).
