@@ -133,8 +133,6 @@ struct bpf_dp {
 	bool leave;			/* what is in the kernel stays there when this closes */
 
 	struct bpf_device *devices;	/* control thread only, all of it */
-	struct tp_key_local *local;
-	size_t local_len;
 	uint64_t relayed_before;	/* packets of an earlier daemon, in maps that it left */
 	bool confirmed;
 	bool no_tcx;			/* the kernel has none */

@@ -86,6 +86,22 @@ static bool set_has(const struct local_set *set, const struct tp_key_local *key)
 	return false;
 }
 
+/* What the map has of another configuration, an earlier daemon's included. */
+static void map_prune(int fd, const struct local_set *set)
+{
+	struct tp_key_local key, last;
+	bool begun = false;
+
+	while (!bpf_map_get_next_key(fd, begun ? &last : NULL, &key)) {
+		if (set_has(set, &key)) {
+			last = key;
+			begun = true;
+		} else if (bpf_map_delete_elem(fd, &key) < 0) {
+			return;
+		}
+	}
+}
+
 int bpf_local_sync(struct bpf_dp *b)
 {
 	struct local_set set = { 0 };
@@ -94,16 +110,9 @@ int bpf_local_sync(struct bpf_dp *b)
 	for (size_t i = 0; i < set.len && !err; i++)
 		if (bpf_map_update_elem(fd, &set.keys[i], &set.values[i], BPF_ANY) < 0)
 			err = -errno;
-	for (size_t i = 0; i < b->local_len && !err; i++)
-		if (!set_has(&set, &b->local[i]))
-			bpf_map_delete_elem(fd, &b->local[i]);
+	if (!err)
+		map_prune(fd, &set);
 	free(set.values);
-	if (err) {
-		free(set.keys);
-		return err;
-	}
-	free(b->local);
-	b->local = set.keys;
-	b->local_len = set.len;
-	return 0;
+	free(set.keys);
+	return err;
 }

@@ -165,8 +165,12 @@ static bool node_has_hook(const struct bpf_dp *b)
 /* The proof is over: from here on the maps may be those of an earlier daemon, with packets in flight. */
 static int node_open_maps(struct bpf_dp *b, char *why)
 {
-	if (!b->pins.kept)
+	if (!b->pins.kept) {
+		/* Whoever finds the pins finds what they are. */
+		b->maps.state->magic = TP_ABI_MAGIC;
+		b->maps.state->version = TP_ABI_VERSION;
 		return bpf_pins_put_maps(b, why);
+	}
 	b->conf.xdp &= b->xdp_fd >= 0;
 	b->conf.tc &= b->tc_fd >= 0;
 	return bpf_pins_use_maps(b, why);
@@ -251,7 +255,6 @@ void bpf_dp_free(struct bpf_dp *b)
 	bpf_maps_unload(b);
 	bpf_pins_close(b, b->leave);
 	free(b->police_free);
-	free(b->local);
 	conf_fini(&b->conf);
 	pthread_mutex_destroy(&b->lock);
 	free(b);
