@@ -51,8 +51,11 @@ int bpf_police_add(struct tp_dp *dp, uint64_t max_bps, uint32_t *ret_police)
 	if (b->police_free_len)
 		police = b->police_free[--b->police_free_len];
 	pthread_mutex_unlock(&b->lock);
-	if (!police)
+	/* An allocation without a bucket has no flows here: the maps do not know its channels. */
+	if (!police) {
+		__atomic_fetch_and(&b->maps.state->flags, ~TP_STATE_AUTHORITATIVE, __ATOMIC_RELAXED);
 		return -ENOSPC;
+	}
 	__atomic_store_n(&b->maps.police[police].tat_ns, 0, __ATOMIC_RELAXED);
 	police_write(&b->maps.police[police], max_bps);
 	*ret_police = police;

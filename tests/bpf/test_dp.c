@@ -414,6 +414,23 @@ static void test_full(void)
 	dp->ops->close(dp);
 }
 
+/* Allocations that can have no token bucket are userspace's: their ChannelData must not be dropped. */
+static void test_police_full(void)
+{
+	uint32_t police;
+	struct tp_dp *dp;
+
+	if (tp_dp_open(conf_of("tc", 1), &dp)) {
+		check(false, "a small data path opens");
+		return;
+	}
+	check_eq(dp->ops->police_add(dp, 64000, &police), 0, "a token bucket");
+	check(bpf_of(dp)->maps.state->flags & TP_STATE_AUTHORITATIVE, "the maps know every channel");
+	check_eq(dp->ops->police_add(dp, 64000, &police), -ENOSPC, "no other one");
+	check(!(bpf_of(dp)->maps.state->flags & TP_STATE_AUTHORITATIVE), "from then on they do not");
+	dp->ops->close(dp);
+}
+
 /* r0 = 2, exit: XDP_PASS, and as a filter TC_ACT_SHOT, which nothing passes. */
 static int load_foreign(enum bpf_prog_type type)
 {
@@ -605,6 +622,7 @@ int main(void)
 	test_datapath("tc", tcx ? "tcx" : "clsact");
 	test_datapath("xdp", "xdp");
 	test_full();
+	test_police_full();
 	test_foreign_xdp();
 	test_clsact();
 	test_killed("xdp", "xdp");
