@@ -98,6 +98,7 @@ int nl_sockets_open(struct tp_nl *nl);
 void nl_sockets_close(struct tp_nl *nl);
 int nl_request(struct tp_nl *nl, struct nlmsghdr *request, nl_message_fn fn);
 int nl_events_read(struct tp_nl *nl, nl_message_fn fn);	/* 0: all read, 1: more to come, -ENOBUFS: events lost */
+void nl_events_discard(struct tp_nl *nl);	/* what is queued: older than what is asked for now */
 int nl_dump(struct tp_nl *nl, int type, int family, nl_message_fn fn);
 
 /* mirror.c */

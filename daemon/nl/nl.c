@@ -102,8 +102,11 @@ static void event_message(struct tp_nl *nl, const struct nlmsghdr *nlh)
 	switch (nlh->nlmsg_type) {
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		if (!nl_parse_route(nlh, &route))
-			nl_dests_route(nl, &route);
+		if (nl_parse_route(nlh, &route))
+			break;
+		nl_dests_route(nl, &route);
+		/* Devices of the default routes have programs, too. */
+		nl->changed |= !route.dst_len;
 		break;
 	case RTM_NEWRULE:
 	case RTM_DELRULE:
@@ -151,6 +154,7 @@ void tp_nl_input(struct tp_nl *nl)
 	more = nl_events_read(nl, event_message);
 	if (more == -ENOBUFS) {
 		nl->stats.overruns++;
+		nl_events_discard(nl);
 		nl_mirror_load(nl);
 		nl_hops_link(nl);
 		nl_hops_ask(nl);

@@ -57,7 +57,7 @@ struct tp_nl_params {
 	struct tp_hop *hops;		/* tp1_hops; entry 0 stays zero */
 	uint32_t hops_len;
 	const bool *kept;		/* [hops_len], read by tp_nl_new(): hops of an earlier daemon that rules name; NULL: none */
-	void (*changed)(void *arg);	/* links or addresses did; from tp_nl_input(), not under the lock */
+	void (*changed)(void *arg);	/* links, addresses or default routes did; from tp_nl_input(), not under the lock */
 	void (*grace)(void *arg);	/* returns when no program runs that was running before; not under the lock */
 	void *arg;
 };

@@ -13,6 +13,7 @@
 
 #define NL_EVENTS_BUFFER	(4 << 20)	/* room for a flood of events; an overrun asks for everything again */
 #define NL_EVENTS_BATCH		64		/* datagrams at a time */
+#define NL_EVENTS_DISCARD	65536		/* more than the buffer holds */
 #define NL_REQUEST_DATAGRAMS	4096		/* of one dump: a bound, not an expectation */
 #define NL_RECEIVE_SIZE		32768		/* what the kernel fills at most in one datagram of a dump */
 
@@ -132,6 +133,16 @@ int nl_dump(struct tp_nl *nl, int type, int family, nl_message_fn fn)
 	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 	ifi->ifi_family = (unsigned char)family;
 	return nl_request(nl, nlh, fn);
+}
+
+void nl_events_discard(struct tp_nl *nl)
+{
+	char buffer[64];
+
+	for (int i = 0; i < NL_EVENTS_DISCARD; i++)
+		if (mnl_socket_recvfrom(nl->events, buffer, sizeof(buffer)) < 0 &&
+		    (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
 }
 
 int nl_events_read(struct tp_nl *nl, nl_message_fn fn)

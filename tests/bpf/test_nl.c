@@ -177,6 +177,40 @@ static void test_links(void)
 	check(has_mac(seven, 0xaa) && (hops[seven].flags & TP_HOP_XDP_XMIT), "with one it is, and says what XDP can do");
 }
 
+/* Events that are lost: what is queued from before is older than what is asked for then. */
+static void test_overrun(void)
+{
+	struct tp_nl_stats stats;
+
+	check(sh("ip link set up0 mtu 1400"), "a link changes");
+	check(sh("for i in $(seq 3 250); do for j in $(seq 24); do echo addr add 10.77.$i.$j/32 dev lo; done; done | "
+		 "ip -batch -"), "thousands of events nobody reads");
+	check(sh("ip link set up0 mtu 1500"), "it changes back, which is lost");
+	tp_nl_input(nl);
+	tp_nl_read_stats(nl, &stats);
+	check(stats.overruns > 0, "events were lost");
+	wait_for(seven_new_mac, "the hop is valid");
+	for (int i = 0; i < 1000; i++)
+		tp_nl_input(nl);
+	check_eq(hops[seven].mtu, 1500, "the link's last change counts, not the last event that was queued");
+	check(sh("ip addr flush dev lo to 10.77.0.0/16"), "the addresses go");
+	for (int i = 0; i < 1000; i++)
+		tp_nl_input(nl);
+}
+
+/* The data path puts programs on the devices of the default routes. */
+static void test_default_route(void)
+{
+	for (int i = 0; i < 1000; i++)
+		tp_nl_input(nl);
+	changes = 0;
+	check(sh("ip route add default via 10.93.1.254 dev up0"), "a default route comes");
+	wait_for(owner_told, "the owner is told");
+	changes = 0;
+	check(sh("ip route del default"), "it goes");
+	wait_for(owner_told, "the owner is told");
+}
+
 static void test_nowhere(void)
 {
 	__u32 self, none, lo;
@@ -252,6 +286,8 @@ int main(void)
 	tp_nl_set_program(nl, up0, TP_NL_PROGRAM);
 	test_routes(legs);
 	test_links();
+	test_default_route();
+	test_overrun();
 	test_nowhere();
 	test_foreign_source();
 	test_full();
