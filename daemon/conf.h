@@ -140,6 +140,7 @@ struct tp_conf {
 	struct tp_alternate *alternate;
 	size_t alternate_len;
 	char *alternate_domain;
+	uint32_t alternate_load;		/* allocations of this node from which on clients are sent there; 0: always */
 
 	/* streams */
 	char *cert, *pkey, *pkey_pwd, *ca_file, *cipher_list;	/* pkey: cert where the key is in the same file */

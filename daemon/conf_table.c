@@ -188,6 +188,8 @@ const struct conf_key conf_keys[] = {
 	  .help = "where TLS and DTLS clients are sent instead" },
 	{ "alternate-domain", 0, STRING(alternate_domain, "NAME"), .flags = RELOAD | OWN,
 	  .help = "the name in those servers' certificates" },
+	{ "alternate-load", 0, U32(alternate_load, 0, UINT32_MAX, 0), .flags = RELOAD | OWN,
+	  .help = "clients are sent there only while this node drains or has so many allocations; 0: always" },
 	{ "respond-http-unsupported", 0, .kind = KEY_IGNORED, .help = "nothing parses HTTP on a TURN port" },
 	{ "acme-redirect", 0, .kind = KEY_IGNORED, .value = "URL", .help = "nothing parses HTTP on a TURN port" },
 

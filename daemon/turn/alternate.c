@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * ALTERNATE-SERVER (RFC 8489 section 10): configured alternates take every new
- * allocation in turn. Asked after authentication, so that nobody is redirected by
+ * ALTERNATE-SERVER (RFC 8489 section 10): configured alternates take new
+ * allocations in turn, every one, or those past alternate-load and during a drain. Asked after authentication, so that nobody is redirected by
  * a forged answer, and a redirect is no reflector.
  */
 #include <string.h>
@@ -41,9 +41,18 @@ static const struct tp_alternate *alternate_next(struct tp_turn *turn, const str
 	return NULL;
 }
 
+/* coturn's servers with alternates serve nobody; with alternate-load they do until they have enough, or drain. */
+static bool alternate_due(const struct tp_turn *turn)
+{
+	uint32_t load = turn->conf->alternate_load;
+
+	return !load || turn->drain || tp_charges_len(turn->registry) >= load;
+}
+
 bool tp_alternate_redirect(const struct tp_request *req)
 {
-	const struct tp_alternate *alternate = alternate_next(req->turn, &req->from->tuple);
+	const struct tp_alternate *alternate = alternate_due(req->turn) ?
+					       alternate_next(req->turn, &req->from->tuple) : NULL;
 	const char *domain = req->turn->conf->alternate_domain;
 	const struct tp_alternate *other;
 	uint8_t buf[TP_RESPONSE_SIZE];

@@ -63,6 +63,17 @@ void tp_quota_free(struct tp_quota *q)
 	free(q);
 }
 
+uint32_t tp_charges_len(struct tp_registry *registry)
+{
+	struct tp_quota *q = tp_registry_quota(registry);
+	uint32_t len;
+
+	pthread_mutex_lock(&q->lock);
+	len = q->allocations;
+	pthread_mutex_unlock(&q->lock);
+	return len;
+}
+
 /* FNV-1a over both names and the zero between them, seeded: users choose names. */
 static uint64_t name_hash(const char *realm, const struct tp_account *name, uint64_t seed)
 {

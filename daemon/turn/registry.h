@@ -58,6 +58,7 @@ struct tp_charge;
 int tp_charge_new(struct tp_registry *registry, const struct tp_conf *conf, const struct tp_account *account,
 		  const char *realm, struct tp_charge **ret);
 void tp_charge_free(struct tp_registry *registry, struct tp_charge *charge);
+uint32_t tp_charges_len(struct tp_registry *registry);	/* of all workers, until each is really freed */
 uint64_t tp_charge_bps(const struct tp_charge *charge);	/* bytes per second granted; 0: no limit */
 void tp_charge_set_bps(struct tp_registry *registry, const struct tp_conf *conf, struct tp_charge *charge);
 struct tp_quota *tp_quota_new(const struct tp_conf *conf);

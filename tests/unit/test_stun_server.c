@@ -328,6 +328,26 @@ static void test_alternate(void)
 	end("alternate");
 }
 
+static void test_alternate_load(void)
+{
+	struct tp_alternate alternate = { .addr = addr_of("192.0.2.77:3478"), .kind = TP_ALT_PLAIN };
+
+	bench_init(&b);
+	b.conf.alternate = &alternate;
+	b.conf.alternate_len = 1;
+	b.conf.alternate_load = 1;
+	bench_start(&b);
+	client_init(&c, &b, "198.51.100.7:40000");
+	check_eq(allocate(&c), 0, "RFC 8489 10: below alternate-load Allocate is served here");
+	client_init(&c, &b, "198.51.100.7:40001");
+	check_eq(allocate(&c), 300, "RFC 8489 10: from alternate-load on it is redirected");
+	b.conf.alternate_load = 9;
+	client_init(&c, &b, "198.51.100.7:40002");
+	tp_turn_set_drain(b.turn[0], true);
+	check_eq(allocate(&c), 300, "RFC 8489 10: and while the node drains");
+	end("alternate-load");
+}
+
 static void test_secure_stun(void)
 {
 	struct message m;
@@ -433,6 +453,7 @@ int main(void)
 	test_appended();
 	test_classic();
 	test_alternate();
+	test_alternate_load();
 	test_secure_stun();
 	test_repeated();
 	test_origin(true);
