@@ -180,7 +180,7 @@ def main():
     daemon.start()
     steady, second = Steady(rate), Second()
     steady.start()
-    time.sleep(1)
+    tap.ok(tap.wait_until(lambda: ctl("stats")["relayed"]["kernel"]["packets"] >= rate), f"{name}: the kernel relays")
     before = icmp_errors()
     problems = ends(daemon, number, count, steady, second)
     steady.over.set()
