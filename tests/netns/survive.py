@@ -46,6 +46,7 @@ class Daemon:
     def start(self):
         """Returns when its control socket answers."""
         with open(os.path.join(os.environ["WORK"], "turnpiked.log"), "ab") as log, wire.namespace("srv"):
+            # pylint: disable-next=consider-using-with
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if not tap.wait_until(lambda: ctl("status") or self.process.poll() is not None, READY_S) or self.process.poll():
             raise RuntimeError("turnpiked does not start")
